@@ -1,0 +1,1 @@
+"""One module per command: the only rooms that wire everything together."""

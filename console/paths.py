@@ -1,0 +1,66 @@
+"""Where cofa keeps its own files, as the XDG base directory specification says."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """cofa's directories. Each is made on first use, readable by its owner alone."""
+
+    config: Path
+    state: Path
+    """What must outlive a reboot: memory of findings, the log, crash files."""
+    cache: Path
+    """What can be read again: kept Readings."""
+    runtime: Path
+    """Sockets of tunnels; gone after a reboot."""
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> "Paths":
+        """The directories for this user; a relative XDG value is ignored, as specified."""
+        home = Path(environ.get("HOME") or Path.home())
+
+        def base(name: str, default: Path) -> Path:
+            value = Path(environ.get(name, ""))
+            return (value if value.is_absolute() else default) / "cofa"
+
+        runtime = Path(environ.get("XDG_RUNTIME_DIR", ""))
+        return cls(
+            config=base("XDG_CONFIG_HOME", home / ".config"),
+            state=base("XDG_STATE_HOME", home / ".local" / "state"),
+            cache=base("XDG_CACHE_HOME", home / ".cache"),
+            runtime=runtime / "cofa"
+            if runtime.is_absolute() and runtime.is_dir()
+            else base("XDG_CACHE_HOME", home / ".cache") / "run",
+        )
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` (0700, with its parents) unless it is there, and give it back.
+
+    Raises PermissionError where it belongs to another user.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = path.stat()
+    if info.st_uid != os.getuid():
+        raise PermissionError(f"{path} belongs to another user (uid {info.st_uid})")
+    if info.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` (0600) by `data` in one step, so that no reader sees half of it."""
+    private_directory(path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

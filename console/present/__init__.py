@@ -1,0 +1,1 @@
+"""Pure functions from the model to strings, for the command line and the screens alike."""

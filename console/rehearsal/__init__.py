@@ -1,0 +1,1 @@
+"""A simulated production behind the same protocols as the real one."""

@@ -1,0 +1,1 @@
+"""Rules: pure functions from Readings to Findings, one module per subject."""

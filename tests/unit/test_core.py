@@ -1,0 +1,56 @@
+"""Clock, secrets, cofa's own directories."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from console.clock import Deadline, ManualClock
+from console.paths import Paths, private_directory, write_private
+from console.secret import Secret
+
+
+def test_a_deadline_counts_down_and_never_below_zero() -> None:
+    clock = ManualClock()
+    deadline = Deadline.after(clock, 5.0)
+    assert deadline.left() == 5.0
+    assert deadline.timeout(2.0) == 2.0
+    clock.advance(6.0)
+    assert deadline.left() == 0.0
+    assert deadline.passed
+    assert deadline.timeout() > 0.0
+
+
+def test_a_secret_is_never_text() -> None:
+    secret = Secret("hunter2")
+    shown = f"{secret} {secret!r} {secret:>5} {[secret]} {str(secret)!s}"
+    assert "hunter2" not in shown
+    assert secret.reveal() == "hunter2"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        _ = secret == Secret("hunter2")
+    with pytest.raises(TypeError):
+        hash(secret)
+
+
+def test_paths_follow_xdg_and_ignore_relative_values(tmp_path: Path) -> None:
+    paths = Paths.of({"HOME": str(tmp_path), "XDG_STATE_HOME": "relative"})
+    assert paths.state == tmp_path / ".local" / "state" / "cofa"
+    assert Paths.of({"HOME": "/x", "XDG_CACHE_HOME": "/c"}).cache == Path("/c/cofa")
+
+
+def test_private_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.json"
+    write_private(path, b"one")
+    write_private(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "open"
+    path.mkdir(mode=0o755)
+    assert private_directory(path).stat().st_mode & 0o777 == 0o700
