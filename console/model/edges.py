@@ -48,6 +48,8 @@ class EdgeReport:
     redirect: Probe | None = None
     """The plain-HTTP request; None where the edge publishes no such port."""
     certificate: Certificate | None = None
+    assumed: bool = False
+    """What it was asked is a guess: see EdgeConfig."""
 
 
 @dataclass(frozen=True, slots=True)

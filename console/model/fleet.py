@@ -1,7 +1,7 @@
 """The Fleet: services and their replicas, as the engine reports them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -296,6 +296,14 @@ class Fleet:
         )
 
 
+def of_projects(fleet: Fleet, projects: tuple[str, ...]) -> Fleet:
+    """The part of `fleet` that belongs to these projects and stacks; all of it for none."""
+    if not projects:
+        return fleet
+    own = tuple(service for service in fleet.services if service.project in projects)
+    return replace(fleet, services=own)
+
+
 class EventKind(StrEnum):
     """What an engine's event is about, as far as cofa cares."""
 
@@ -358,3 +366,5 @@ class Intended:
     services: tuple[Intention, ...]
     problem: str = ""
     """Why the files could not be rendered, if so; the services are then empty."""
+    warnings: tuple[str, ...] = ()
+    """What Compose warned of: variables that no file sets, which `up` would ship blank."""

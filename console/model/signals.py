@@ -146,6 +146,8 @@ class Alert:
     annotations: Mapping[str, str] = field(default_factory=dict)
     value: float | None = None
     silenced_by: str = ""
+    """Who made the silence, where it is known; else its id, or the muting time interval."""
+    silenced_until: float | None = None
 
     @property
     def severity(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from console.model.backups import Catalogue
 from console.model.changes import Change
@@ -10,6 +10,7 @@ from console.model.edges import EdgeReport, Upstreams
 from console.model.findings import Finding, Verdict, Word
 from console.model.fleet import Fleet, Intended, Usage
 from console.model.hosts import HostReport
+from console.model.policy import Policy
 from console.model.readings import Source
 from console.model.signals import Alerts, Metrics
 
@@ -17,6 +18,9 @@ from console.model.signals import Alerts, Metrics
 @dataclass(frozen=True, slots=True)
 class Readings:
     """Every source of one environment. None: the environment has no such source."""
+
+    MANY: ClassVar[frozenset[str]] = frozenset({"intended", "edges", "upstreams", "hosts"})
+    """The fields that hold several sources."""
 
     fleet: Source[Fleet] | None = None
     intended: tuple[Source[Intended], ...] = ()
@@ -61,3 +65,5 @@ class Snapshot:
     """Newest first."""
     verdict: Verdict = field(default_factory=lambda: Verdict(Word.UNKNOWN, reading=True))
     rehearsal: bool = False
+    policy: Policy = field(default_factory=Policy)
+    """What the figures are held to."""

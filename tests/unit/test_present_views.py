@@ -1,0 +1,192 @@
+"""The verdict line, a finding in full, sources, the Fleet's rows and details."""
+
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from console.model.findings import Severity
+from console.model.fleet import Exit, Mount, Port, Usage
+from console.model.readings import Source
+from console.model.signals import ReplicaFigures
+from console.present.columns import width
+from console.present.finding import context, detail
+from console.present.fleet import FleetTable, replica_state, service_image
+from console.present.fleet_detail import replica_detail, service_detail
+from console.present.lines import columns_of, plain
+from console.present.sources import source_lines
+from console.present.verdict import place_line, verdict_line
+from console.present.vitals import vitals
+
+
+def verdict(scenes: ModuleType, shown: object, columns: int = 80) -> str:
+    text = plain(verdict_line(shown, columns, now=scenes.NOW))
+    assert width(text) <= columns
+    return text
+
+
+def test_ok_counts_its_sources_and_notes(scenes: ModuleType) -> None:
+    assert verdict(scenes, scenes.snapshot(scenes.readings())) == (
+        " OK  no findings  8 of 8 sources seen"
+    )
+    noted = scenes.with_alerts(scenes.alert("QueueLong", "info"))
+    assert verdict(scenes, scenes.snapshot(noted)).startswith(" OK  no findings, 1 note")
+
+
+def test_trouble_and_blindness_both_show(scenes: ModuleType) -> None:
+    good = scenes.readings(
+        fleet=scenes.source(
+            "engine", scenes.fleet(backend=scenes.three(r2=scenes.exited())), pace=15.0
+        )
+    )
+    seen = replace(good, metrics=scenes.blinded(good.metrics, since=scenes.NOW - 180))
+    assert verdict(scenes, scenes.snapshot(seen)) == (
+        " DEGRADED  1 P1  +blind: prometheus 3 min (ssh timeout)"
+    )
+
+
+def test_several_blind_sources_are_counted(scenes: ModuleType) -> None:
+    good = scenes.readings()
+    seen = replace(
+        good,
+        metrics=scenes.blinded(good.metrics, since=scenes.NOW - 180),
+        backups=scenes.blinded(good.backups, since=scenes.NOW - 60, why="access denied " * 9),
+    )
+    shown = scenes.snapshot(seen)
+    assert verdict(scenes, shown) == " UNKNOWN  blind: prometheus 3 min (ssh timeout), +1"
+    assert verdict(scenes, shown, 40) == " UNKNOWN  blind: prometheus 3 min, +1"
+
+
+def test_nothing_to_watch_says_what_to_do(scenes: ModuleType) -> None:
+    assert verdict(scenes, scenes.snapshot(type(scenes.readings())())) == (
+        " UNKNOWN  nothing is watched: run cofa init"
+    )
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 79, 80, 200])
+def test_the_verdicts_word_is_never_cut(scenes: ModuleType, columns: int) -> None:
+    good = scenes.readings()
+    long = scenes.blinded(good.metrics, why="漢字" * 100)
+    text = verdict(scenes, scenes.snapshot(replace(good, metrics=long)), columns)
+    assert text.startswith(" UNKNOWN")
+
+
+def test_place_names_the_rehearsal(scenes: ModuleType) -> None:
+    shown = scenes.snapshot(scenes.readings(), rehearsal=True)
+    text = plain(place_line(shown, 80, "Fleet", "backend", now=scenes.NOW))
+    assert text.startswith(" cofa REHEARSAL production / Fleet / backend")
+    assert text.endswith("15:42:07Z  oldest data 2 s")
+    assert plain(place_line(shown, 60, "Fleet", "backend", now=scenes.NOW)).endswith("15:42:07Z")
+
+
+def test_a_finding_in_full(scenes: ModuleType) -> None:
+    found = scenes.only(
+        scenes.readings(
+            fleet=scenes.source(
+                "engine", scenes.fleet(backend=scenes.three(r2=scenes.exited())), pace=15.0
+            )
+        )
+    )
+    text = [plain(item) for item in detail(found, scenes.RELEASED, now=scenes.NOW, columns=60)]
+    assert text[0] == "P1 service-below-declared/shop/backend"
+    assert "since 2026-11-22 15:41:55Z, 12 s" in text
+    assert "began 40 min after backend v1.2.3 -> v1.3.0" in text
+    assert text[-1] == "answered by restart"
+    assert max(width(item) for item in text) <= 60
+    assert context(found, scenes.RELEASED[1:]) == ""
+
+
+def test_sources_say_how_well_they_are_seen(scenes: ModuleType) -> None:
+    good = scenes.readings()
+    never: Source[object] = Source("prometheus", 10.0)
+    seen = replace(good, metrics=never, backups=scenes.blinded(good.backups))
+    text = [plain(item) for item in source_lines(seen, 100, now=scenes.NOW)]
+    assert "answered in 50 ms" in text[0]
+    assert "reading" in text[1] and "no data" in text[1]
+    assert any("blind" in item and "ssh timeout; run `cofa doctor`" in item for item in text)
+
+
+def table(scenes: ModuleType, columns: int = 80) -> FleetTable:
+    first = scenes.replica("shop-backend-1")
+    used = {first.id: Usage(scenes.NOW, 0.22, 612 << 20, 2 << 30)}
+    shown = scenes.metrics(replicas=(ReplicaFigures("172.18.0.11:8000", 16.0, 2.4, 0.0),))
+    return FleetTable(columns, scenes.NOW, used, shown)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
+def test_rows_of_the_fleet_fit(scenes: ModuleType, columns: int) -> None:
+    rows = table(scenes, columns)
+    service = scenes.three(r2=scenes.exited())
+    lines = [
+        rows.header(),
+        rows.service(service, Severity.P1, folded=False),
+        *(rows.replica(replica, None) for replica in service.replicas),
+    ]
+    widths = {columns_of(item) for item in lines}
+    assert len(widths) == 1
+    assert columns < 60 or max(widths) <= columns
+
+
+def test_what_the_rows_say(scenes: ModuleType) -> None:
+    rows = table(scenes)
+    service = scenes.three(r2=scenes.exited())
+    first = " ".join(plain(rows.replica(service.replicas[0], None)).split())
+    assert first == "shop-backend-1 ok healthy v1.2.3 9 d 22 % 612 MiB 2.40 s"
+    whole = plain(rows.service(service, Severity.P1, folded=True)).split()
+    assert whole[:6] == ["+backend", "2", "of", "3", "P1", "v1.2.3"]
+    assert replica_state(service.replicas[1], None, scenes.NOW)[0] == (
+        "exited 137 (killed) 12 s ago"
+    )
+    mixed = scenes.three(r2=scenes.replica("shop-backend-2", image=scenes.image("v1.3.0")))
+    assert service_image(mixed) == "mixed"
+
+
+def test_a_replica_in_full(scenes: ModuleType) -> None:
+    end = Exit(scenes.NOW - 12, 137, oom_killed=True)
+    ill = replace(
+        scenes.unhealthy(),
+        last_exit=end,
+        restarts=4,
+        environment=(("SECRET_KEY", "***"), ("MODE", "production")),
+        mounts=(Mount("bind", "/srv/shop", "/data", True),),
+        ports=(Port(8000, "tcp", "0.0.0.0", 8000), Port(9000, "tcp", "", 0)),
+    )
+    plan = scenes.source("compose:shop", scenes.intended(image=scenes.image("v1.1.0").reference))
+    seen = scenes.readings(
+        fleet=scenes.source("engine", scenes.fleet(backend=scenes.three(r2=ill)), pace=15.0),
+        intended=(plan,),
+    )
+    shown = scenes.snapshot(seen)
+    service = shown.fleet.service("shop/backend")
+    lines = replica_detail(ill, service, shown, now=scenes.NOW, columns=60)
+    text = [plain(item) for item in lines]
+    assert max(width(item) for item in text) <= 60
+    assert " before: killed for memory at its limit of 2.0 GiB 12 s ago;" in text
+    assert " drift: a plain `up` would revert backend from v1.2.3 to" in text
+    assert " bind /srv/shop -> /data  read-only" in text
+    assert " 0.0.0.0:8000 -> 8000/tcp  outside" in text
+    assert " SECRET_KEY=***" in text
+    assert any("failed (1)  curl: (7)" in item for item in text)
+
+
+def test_a_service_in_full(scenes: ModuleType) -> None:
+    shown = scenes.snapshot(scenes.readings(), changed=scenes.RELEASED)
+    service = shown.fleet.service("shop/backend")
+    text = [plain(item) for item in service_detail(service, shown, now=scenes.NOW, columns=80)]
+    assert " 3 healthy, 3 there, declared 3" in text
+    assert any("backend v1.2.3 -> v1.3.0" in item for item in text)
+
+
+def test_vitals_tell_apart_why_there_is_no_value(scenes: ModuleType) -> None:
+    never: Source[object] = Source("prometheus", 10.0)
+
+    def value(seen: object, key: str) -> str:
+        shown = scenes.snapshot(seen)
+        return next(v.value for v in vitals(shown, scenes.NOW) if v.key == key)
+
+    good = scenes.readings()
+    assert value(replace(good, metrics=None), "p95") == "not watched"
+    assert value(replace(good, metrics=never), "p95") == "reading"
+    empty = scenes.source("prometheus", scenes.metrics(figures={}))
+    assert value(replace(good, metrics=empty), "p95") == "no data"
+    assert value(replace(good, metrics=empty), "requests") == "no data"
