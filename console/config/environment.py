@@ -4,7 +4,7 @@ The same values come from cofa.toml or, without one, from discovery.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,11 +16,16 @@ HERE = "here"
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret comes from: exactly one of the three. Never the secret itself."""
+    """Where a secret comes from: exactly one of the four. Never the secret itself."""
 
     env: str | None = None
     file: Path | None = None
     command: tuple[str, ...] | None = None
+    env_file: Path | None = None
+    """An env file, of which `key` is the secret's name."""
+    key: str = ""
+    host: str = HERE
+    """Name of the host on which `env_file` lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class EdgeConfig:
     ca: Path | None = None
     replica: str = ""
     """Name of the replica that is this edge, for its log; empty if it is no container."""
+    assumed: bool = False
+    """Discovered: its name, health path and CA are guesses, so that an edge which answers
+    otherwise than they say is a note and no trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +141,11 @@ class Config:
     environments: Mapping[str, Environment]
     default: str
     path: Path | None = None
+    warnings: tuple[str, ...] = ()
+    """What works but should not stay so: deprecated keys, secrets that others can read."""
+
+
+def written(environment: Environment) -> Environment:
+    """A discovered environment as it reads back from a file: no guess any more."""
+    edges = tuple(replace(edge, assumed=False) for edge in environment.edges)
+    return replace(environment, edges=edges, discovered=False)
