@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from console.clock import Deadline
 from console.errors import FailureKind, LinkError
-from console.links.docker_json import section, text, whole
-from console.links.engine_parallel import side_by_side
+from console.links.engine.parallel import side_by_side
+from console.links.engine.parts import section, text, whole
 from console.links.protocols import Completed, HostLink
 from console.model.environment_names import masked_text
 from console.model.fleet import ComposeOrigin, Fleet, Intended, Intention
 from console.text import clean, clean_lines
 
 ImageIds = Callable[[Collection[str], Deadline], Mapping[str, str]]
-"""Local image ids of references: :meth:`console.links.engine.EngineLink.image_ids`."""
+"""Local image ids of references: :meth:`console.links.engine.link.EngineLink.image_ids`."""
 
 _OUTPUT_LIMIT: Final = 8 << 20
 _NO_COMMAND: Final = (126, 127)

@@ -21,10 +21,10 @@ from paramiko.message import Message
 
 from console.clock import Deadline, SystemClock
 from console.errors import FailureKind, LinkError
-from console.links import ssh_channel
 from console.links.protocols import TcpAddress, UnixAddress
-from console.links.ssh_call import Call, ChannelRefusedError, ConnectionLostError
-from console.links.ssh_channel import SshTransport, open_to
+from console.links.ssh import channel as ssh_channel
+from console.links.ssh.call import Call, ChannelRefusedError, ConnectionLostError
+from console.links.ssh.channel import SshTransport, open_to
 
 
 class Server(paramiko.ServerInterface):

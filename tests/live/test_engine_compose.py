@@ -16,8 +16,8 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import EngineConfig
 from console.links.compose import ComposeFiles, origins_of
-from console.links.engine import EngineLink
-from console.links.host_local import LocalHost
+from console.links.engine.link import EngineLink
+from console.links.host.local import LocalHost
 from console.model.drift import drift, drift_words
 from console.model.fleet import Event, EventKind, Health, Service, ServiceKind, State
 

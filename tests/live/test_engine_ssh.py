@@ -11,8 +11,8 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import EngineConfig, HostConfig
 from console.links.compose import ComposeFiles, origins_of
-from console.links.engine import EngineLink, resolve_engine
-from console.links.host import open_host
+from console.links.engine.link import EngineLink, resolve_engine
+from console.links.host.opening import open_host
 from console.links.protocols import HostLink
 from console.paths import Paths
 

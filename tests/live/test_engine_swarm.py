@@ -13,7 +13,7 @@ import pytest
 
 from console.clock import Deadline, SystemClock
 from console.config.environment import EngineConfig
-from console.links.engine import EngineLink
+from console.links.engine.link import EngineLink
 from console.model.fleet import Event, EventKind, Health, Service, ServiceKind, State
 
 pytestmark = pytest.mark.live

@@ -19,9 +19,9 @@ from console.clock import Deadline, SystemClock
 from console.config.environment import HttpConfig
 from console.config.queries import DIALECTS, QUERIES, SERIES, promql
 from console.errors import FailureKind, LinkError
-from console.links.alertmanager import AlertmanagerLink
-from console.links.prometheus import PrometheusLink
-from console.links.prometheus_alerts import PrometheusAlerts
+from console.links.alertmanager.link import AlertmanagerLink
+from console.links.prometheus.alerts import PrometheusAlerts
+from console.links.prometheus.link import PrometheusLink
 from console.model.signals import AlertState
 
 pytestmark = pytest.mark.live
@@ -163,7 +163,7 @@ def test_the_stand_in_figures(stand: Any) -> None:
 
 
 def test_through_ssh_the_same_figures(stand: Any, tmp_path: Path) -> None:
-    from console.links.ssh import SshHost
+    from console.links.ssh.link import SshHost
     from console.paths import Paths
 
     environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}

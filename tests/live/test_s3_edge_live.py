@@ -9,8 +9,8 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import BackupsConfig, EdgeConfig, SecretRef
 from console.errors import FailureKind, LinkError
-from console.links.catalogue import S3Catalogue
-from console.links.edge import EdgeProbe
+from console.links.edge.probe import EdgeProbe
+from console.links.s3.catalogue import S3Catalogue
 from console.secret import Secret
 
 pytestmark = pytest.mark.live

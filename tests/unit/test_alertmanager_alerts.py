@@ -8,9 +8,9 @@ import pytest
 from console.clock import Deadline, ManualClock, SystemClock
 from console.config.environment import HttpConfig
 from console.errors import LinkError
-from console.links.alertmanager import AlertmanagerLink
-from console.links.http_alerts import MOST_ALERTS, moment, number
-from console.links.prometheus_alerts import PrometheusAlerts
+from console.links.alertmanager.link import AlertmanagerLink
+from console.links.http.alerts import MOST_ALERTS, moment, number
+from console.links.prometheus.alerts import PrometheusAlerts
 from console.model.signals import AlertState
 
 NOW = 1_700_000_000.0

@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 from console.clock import Deadline, SystemClock
 from console.config.environment import EdgeConfig
 from console.errors import FailureKind, LinkError
-from console.links.edge import EdgeProbe
-from console.links.edge_certificate import parsed, verified
+from console.links.edge.certificate import parsed, verified
+from console.links.edge.probe import EdgeProbe
 from console.links.protocols import TcpAddress
 
 TODAY = datetime.datetime.now(datetime.UTC).replace(microsecond=0)

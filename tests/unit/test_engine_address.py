@@ -8,7 +8,7 @@ import pytest
 
 from console.config.environment import EngineConfig
 from console.errors import FailureKind, LinkError
-from console.links.engine_address import resolve_engine, target_of
+from console.links.engine.address import resolve_engine, target_of
 
 
 def context(home: Path, name: str, host: str, *, tls: bool = False) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from console.links.docker_containers import (
+from console.links.engine.containers import (
     Container,
     container_of,
     fingerprint,
     restarted_since,
 )
-from console.links.docker_images import local_image
-from console.links.docker_projects import services_of
+from console.links.engine.images import local_image
+from console.links.engine.projects import services_of
 from console.model.fleet import Exit, Health, ServiceKind, State
 
 ANSWERS = Path(__file__).parent / "engine_answers"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from console.links.docker_events import Happening, Reader, exit_words
+from console.links.engine.events import Happening, Reader, exit_words
 from console.model.fleet import EventKind, Exit
 
 ID = "5403c7a88b6dcbfc02cdbf6690e17a618b209729a6ab66207710173df238c6c2"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from console.links.docker_containers import Container
-from console.links.engine_inspections import CHECK_REFRESH, REFRESH, REFRESHES, Inspections
+from console.links.engine.containers import Container
+from console.links.engine.inspections import CHECK_REFRESH, REFRESH, REFRESHES, Inspections
 from console.model.fleet import Exit, Health, Image, Replica, State
 
 NOW = 1_000_000.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console.links.docker_logs import framed_lines, plain_lines
-from console.links.docker_stats import Sample, sample_of, usage_of
-from console.links.docker_upstreams import upstreams_of
+from console.links.engine.logs import framed_lines, plain_lines
+from console.links.engine.stats import Sample, sample_of, usage_of
+from console.links.engine.upstreams import upstreams_of
 from console.model.fleet import LogLine
 from console.text import LINE_LIMIT
 

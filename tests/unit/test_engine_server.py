@@ -16,7 +16,7 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import EngineConfig
 from console.errors import Failure, FailureKind, LinkError
-from console.links.engine import EngineLink
+from console.links.engine.link import EngineLink
 from console.model.fleet import EventKind, Exit, Fleet
 
 ANSWERS = Path(__file__).parent / "engine_answers"
@@ -527,7 +527,7 @@ def test_no_client_is_loaded_before_the_first_read() -> None:
     import sys
 
     program = (
-        "import sys; from console.links.engine import EngineLink; "
+        "import sys; from console.links.engine.link import EngineLink; "
         "from console.links.compose import ComposeFiles; "
         "from console.config.environment import EngineConfig; EngineLink(EngineConfig()); "
         "print([name for name in ('docker', 'requests', 'urllib3', 'paramiko') "

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from console.clock import Deadline, SystemClock
 from console.config.environment import EngineConfig
 from console.errors import FailureKind, LinkError
-from console.links.engine import EngineLink
+from console.links.engine.link import EngineLink
 
 CLOCK = SystemClock()
 ANSWERS: dict[str, Any] = {

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from console.links.host_facts import (
+from console.links.host.facts import (
     MOUNT_LIMIT,
     SCRIPT,
     CpuSample,

@@ -10,8 +10,8 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import HostConfig
 from console.errors import FailureKind, LinkError
-from console.links.host import open_host
-from console.links.host_local import LocalHost
+from console.links.host.local import LocalHost
+from console.links.host.opening import open_host
 from console.links.protocols import TcpAddress, UnixAddress
 from console.paths import Paths
 

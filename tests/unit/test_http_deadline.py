@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from console.clock import Deadline, ManualClock, SystemClock
-from console.links.http_answer import shown_url, skew_of
-from console.links.http_deadline import Cut, SocketGuard, dial, resolve, side_by_side
+from console.links.http.answer import shown_url, skew_of
+from console.links.http.deadline import Cut, SocketGuard, dial, resolve, side_by_side
 from console.links.protocols import TcpAddress, UnixAddress
 
 

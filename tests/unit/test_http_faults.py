@@ -9,10 +9,10 @@ import pytest
 from console.clock import Deadline, SystemClock
 from console.config.environment import HttpConfig, SecretRef
 from console.errors import CofaError, FailureKind, LinkError
-from console.links.alertmanager import AlertmanagerLink
-from console.links.http_source import HttpSource
-from console.links.prometheus import PrometheusLink
-from console.links.prometheus_alerts import PrometheusAlerts
+from console.links.alertmanager.link import AlertmanagerLink
+from console.links.http.source import HttpSource
+from console.links.prometheus.alerts import PrometheusAlerts
+from console.links.prometheus.link import PrometheusLink
 from console.links.protocols import TcpAddress, UnixAddress
 from console.secret import Secret
 

@@ -11,8 +11,8 @@ from console.clock import Deadline, ManualClock, SystemClock
 from console.config.environment import HttpConfig
 from console.config.queries import DIALECTS, QUERIES, promql
 from console.errors import FailureKind, LinkError
-from console.links.prometheus import PrometheusLink
-from console.links.prometheus_asking import Batch, batches, groups
+from console.links.prometheus.asking import Batch, batches, groups
+from console.links.prometheus.link import PrometheusLink
 from console.model.policy import Policy
 from console.model.signals import Unit
 

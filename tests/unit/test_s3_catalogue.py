@@ -16,18 +16,18 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from console.clock import Deadline, ManualClock, SystemClock
 from console.config.environment import BackupsConfig, SecretRef
 from console.errors import CofaError, FailureKind, LinkError
-from console.links import catalogue_listing
-from console.links.catalogue import S3Catalogue
-from console.links.catalogue_listing import (
+from console.links.s3 import listing as catalogue_listing
+from console.links.s3.catalogue import S3Catalogue
+from console.links.s3.child import run
+from console.links.s3.errors import explain
+from console.links.s3.listing import (
     TooManyKeysError,
     key_before,
     list_newest,
     literal_prefix,
     sorts_by_time,
 )
-from console.links.s3_child import run
-from console.links.s3_errors import explain
-from console.links.s3_process import Children
+from console.links.s3.process import Children
 from console.model.backups import StoredObject
 from console.secret import Secret
 

@@ -9,9 +9,9 @@ import pytest
 
 from console.clock import Deadline, SystemClock
 from console.errors import FailureKind, LinkError
-from console.links.ssh_auth import log_in
-from console.links.ssh_call import Call
-from console.links.ssh_config import SshTarget
+from console.links.ssh.auth import log_in
+from console.links.ssh.call import Call
+from console.links.ssh.config import SshTarget
 
 
 class FakeTransport:

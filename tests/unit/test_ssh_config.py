@@ -10,7 +10,7 @@ import pytest
 
 from console.clock import Deadline, SystemClock
 from console.errors import FailureKind, LinkError
-from console.links.ssh_config import (
+from console.links.ssh.config import (
     SshAddress,
     parse_resolved,
     parse_ssh_address,

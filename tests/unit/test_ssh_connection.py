@@ -7,8 +7,8 @@ import pytest
 
 from console.clock import Deadline, ManualClock, SystemClock
 from console.errors import FailureKind, LinkError
-from console.links.ssh_call import Call, Turns
-from console.links.ssh_connection import LOGIN_DELAY, LONGEST_DELAY, STEADY, Connection
+from console.links.ssh.call import Call, Turns
+from console.links.ssh.connection import LOGIN_DELAY, LONGEST_DELAY, STEADY, Connection
 
 
 class FakeSession:

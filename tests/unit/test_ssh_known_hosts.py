@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from console.links.ssh_known_hosts import (
+from console.links.ssh.known_hosts import (
     KeyVerdict,
     fingerprint,
     judge_key,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from console.errors import FailureKind, LinkError
-from console.links import tunnel as tunnels
-from console.links.tunnel import LONGEST_PATH, Tunnel, remove_stale, tunnel_directory
+from console.links.ssh import tunnel as tunnels
+from console.links.ssh.tunnel import LONGEST_PATH, Tunnel, remove_stale, tunnel_directory
 from console.paths import Paths
 
 

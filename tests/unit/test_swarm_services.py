@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from console.links.docker_containers import container_of
-from console.links.docker_images import LocalImage
-from console.links.swarm import Swarm, SwarmParts, references, services_of_worker, swarm_of
+from console.links.engine.containers import container_of
+from console.links.engine.images import LocalImage
+from console.links.engine.swarm import Swarm, SwarmParts, references, services_of_worker, swarm_of
 from console.model.fleet import Health, Replica, Service, ServiceKind, State
 
 ANSWERS: dict[str, Any] = json.loads(

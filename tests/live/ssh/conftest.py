@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from console.clock import Deadline, SystemClock
-from console.links.ssh import SshHost
+from console.links.ssh.link import SshHost
 from console.paths import Paths
 
 WAIT = 15.0

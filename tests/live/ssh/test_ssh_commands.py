@@ -237,7 +237,7 @@ import sys
 from pathlib import Path
 from console.clock import Deadline, SystemClock
 from console.links.protocols import TcpAddress
-from console.links.ssh import SshHost
+from console.links.ssh.link import SshHost
 from console.paths import Paths
 clock = SystemClock()
 paths = Paths(*[Path(sys.argv[2])] * 4)

@@ -195,7 +195,7 @@ def test_a_server_that_never_speaks_ends_at_the_deadline_and_by_cancel(sshd, wit
 
 def ssh_to(sshd, paths, port):
     from console.clock import SystemClock
-    from console.links.ssh import SshHost
+    from console.links.ssh.link import SshHost
 
     environ = {"PATH": os.environ["PATH"]}
     return SshHost("other", f"ssh://127.0.0.1:{port}", SystemClock(), paths, environ, sshd.config)

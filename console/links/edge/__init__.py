@@ -1,0 +1,1 @@
+"""Edges: asked as their users ask them."""

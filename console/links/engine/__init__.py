@@ -1,0 +1,1 @@
+"""Docker's engine: containers, Compose projects and Swarm services become one Fleet."""

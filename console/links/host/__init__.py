@@ -1,0 +1,1 @@
+"""Hosts: this machine, or one over SSH; both say what they are by the same script."""

@@ -1,0 +1,1 @@
+"""Prometheus: figures by query, alerts and rules."""
