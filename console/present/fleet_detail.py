@@ -189,7 +189,8 @@ def _broken(whole: Line, columns: int) -> Iterator[Line]:
         yield whole
         return
     indent = " " if text.startswith(" ") else ""
-    first, *rest = wrapped(text.lstrip(" "), max(8, columns - 3))
+    body = text.lstrip(" ")
+    first = wrapped(body, columns - len(indent))[0]
     yield line(Segment(indent + first, name))
-    for piece in rest:
+    for piece in wrapped(body[len(first) :].lstrip(" "), max(8, columns - 3)):
         yield line(Segment(f"   {piece}", name))

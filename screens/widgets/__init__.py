@@ -1,0 +1,1 @@
+"""The few widgets of the console; each paints whole lines and only those that changed."""
