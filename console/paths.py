@@ -41,20 +41,21 @@ class Paths:
 def private_directory(path: Path) -> Path:
     """Make `path` (0700, with its parents) unless it is there, and give it back.
 
-    Raises PermissionError where it belongs to another user.
+    Raises PermissionError where it belongs to another user or is open to others: the mode
+    of a directory that cofa did not make is not its to change.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = path.stat()
     if info.st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to another user (uid {info.st_uid})")
     if info.st_mode & 0o077:
-        path.chmod(0o700)
+        raise PermissionError(f"{path} is open to other users; chmod 700 {path}")
     return path
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace `path` (0600) by `data` in one step, so that no reader sees half of it."""
-    private_directory(path.parent)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

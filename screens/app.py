@@ -370,8 +370,9 @@ def aside(job: Callable[[], None]) -> None:
 
 
 def run_console(watch: Watch, options: Options, ready: Callable[[], None] = lambda: None) -> int:
-    """Show `watch` until the user leaves; gives the exit code. Raises what crashed it.
+    """Show `watch` until the user leaves; gives the exit code.
 
+    Raises what crashed it, and what `ready` raises, once the terminal is the user's again.
     `ready` is called on a thread of its own after the first paint: the time to begin to read.
     The caller makes sure of the terminal (screens.terminal.terminal_trouble) and ends the
     process afterwards: threads of hung sources are daemons and hold nothing up.
@@ -388,8 +389,13 @@ def run_console(watch: Watch, options: Options, ready: Callable[[], None] = lamb
     def painted() -> None:
         gc.freeze()
         gc.enable()
-        ready()
+        try:
+            ready()
+        except Exception as error:
+            failed.append(error)
+            app.leave_from_thread()
 
+    failed: list[Exception] = []
     app = CofaApp(watch, options, painted)
     stop = watch_terminal(app.leave_from_thread)
     try:
@@ -397,6 +403,7 @@ def run_console(watch: Watch, options: Options, ready: Callable[[], None] = lamb
     finally:
         aside(watch.close)
     stop()
-    if app.crash is not None:
-        raise app.crash
+    for error in (*failed, app.crash):
+        if error is not None:
+            raise error
     return code if isinstance(code, int) else 0

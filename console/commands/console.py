@@ -1,11 +1,13 @@
 """`cofa`: the console."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from console.commands.arguments import parser
-from console.commands.seeing import open_session, show
-from console.diagnostics import start_log
-from console.paths import Paths
+from console.commands.showing import show
+
+if TYPE_CHECKING:
+    from console.commands.seeing import Session
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -19,5 +21,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     arguments.add_argument("--slow", action="store_true", help="a bad link: fewer repaints")
     arguments.add_argument("--theme", help="dark, light, contrast, sixteen or plain")
     args = arguments.parse_args(argv)
-    start_log(Paths.of(environ), debug=args.debug)
-    return show(open_session(args, environ), environ, args)
+
+    def opening() -> "Session":
+        from console.commands.seeing import open_session
+
+        return open_session(args, environ)
+
+    return show(args, environ, opening)

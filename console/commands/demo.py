@@ -9,7 +9,7 @@ from typing import Final
 
 from console.clock import Clock, SystemClock
 from console.commands.arguments import Parser
-from console.commands.seeing import open_session, show
+from console.commands.showing import show
 from console.diagnostics import start_log
 from console.errors import UsageError
 from console.paths import Paths
@@ -40,7 +40,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     start_log(paths, debug=args.debug)
     with closing(Pulse(path)) as pulse:
         begin(path, args, pulse, clock)
-        return show(open_session(args, environ, fresh=True), environ, args)
+        from console.commands.seeing import open_session
+
+        return show(args, environ, lambda: open_session(args, environ, fresh=True), rehearsal=True)
 
 
 def listing() -> str:

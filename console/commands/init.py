@@ -10,11 +10,11 @@ from typing import Final
 from console.clock import SystemClock
 from console.commands.arguments import parser
 from console.config.discovery import Discovery
-from console.config.load import find_config
 from console.config.values import engine_address, environment_name
+from console.config.where import find_config
 from console.config.write import render
 from console.errors import CofaError, UsageError
-from console.paths import Paths, private_directory
+from console.paths import Paths
 from console.text import clean
 
 STDOUT: Final = Path("-")
@@ -52,7 +52,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.write(text)
         return 0
     if not args.file and not args.config:
-        private_directory(path.parent)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_new(path, text)
     here = find_config(None, environ, Path.cwd())
     itself = here is not None and here.resolve() == path.resolve()

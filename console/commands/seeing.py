@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,16 +11,20 @@ from typing import Final
 from console.clock import Clock, SystemClock
 from console.commands.wiring import Opener, specs
 from console.config.environment import Environment
-from console.config.load import choose, find_config, load_config
+from console.config.load import choose, load_config
+from console.config.where import find_config
 from console.errors import LinkError, UsageError
 from console.model.fleet import Fleet
 from console.model.snapshot import Snapshot
 from console.paths import Paths
 from console.watch.kept import KeptFiles
 from console.watch.live import LiveWatch
+from console.watch.remembered import KeptPlace, engine_origin
 
 LOG = logging.getLogger("cofa.seeing")
 REHEARSAL: Final = "rehearsal"
+SAVE_EVERY: Final = 60.0
+"""Seconds between two times that a session keeps what it knows: a console may be killed."""
 GLANCE_MOST: Final = 8.0
 """Seconds after which `cofa glance` says what it has."""
 
@@ -85,6 +88,7 @@ class Session:
         self._fleet: Fleet | None = None
         self._following = threading.Condition()
         self._closed = False
+        self._saved = clock.monotonic()
         known = kept.readings.fleet.value if kept.readings.fleet else None
         links = self._opener.open(environment, known)
         self.watch = LiveWatch(
@@ -120,10 +124,14 @@ class Session:
             self._closed = True
             self._following.notify_all()
         self.watch.close()
-        self._files.save(self.watch.kept, self._environment)
+        self._save()
         closer = threading.Thread(target=self._opener.close, name="closing", daemon=True)
         closer.start()
         closer.join(0.3)
+
+    def _save(self) -> None:
+        self._saved = self._clock.monotonic()
+        self._files.save(self.watch.kept, self.watch.snapshot, self._environment)
 
     def _looked_at(self) -> frozenset[str]:
         return self.watch.looked_at
@@ -142,11 +150,15 @@ class Session:
         """Whenever the fleet's shape changes, find out what is to be read now."""
         while True:
             with self._following:
-                while not self._closed and self._shape == self._adopted:
-                    self._following.wait()
+                while not self._closed and self._shape == self._adopted and not self._unsaved():
+                    self._following.wait(SAVE_EVERY)
                 if self._closed:
                     return
                 fleet, shape = self._fleet, self._shape
+            if self._unsaved():
+                self._save()
+            if shape == self._adopted:
+                continue
             try:
                 if fleet is not None:
                     self._adopt(fleet)
@@ -156,6 +168,9 @@ class Session:
                 LOG.exception("discovery")
             with self._following:
                 self._adopted = shape
+
+    def _unsaved(self) -> bool:
+        return self._clock.monotonic() - self._saved > SAVE_EVERY
 
     def _adopt(self, fleet: Fleet) -> None:
         if self._discovers:
@@ -199,35 +214,38 @@ def open_session(
     """The session for the environment that the command line names."""
     paths = Paths.of(environ)
     environment, path = chosen_environment(args, environ, paths)
-    return session_for(environment, path, environ, fresh=fresh, patient=patient)
+    place = kept_place(args.env, path, environ, paths)
+    if environment is not None and environment.rehearsal is not None:
+        return rehearsal_session(environment, environ, fresh=fresh)
+    return Session(
+        environment,
+        KeptFiles(place),
+        SystemClock(),
+        paths,
+        environ,
+        fresh=fresh,
+        patient=patient,
+    )
 
 
-def session_for(
-    environment: Environment | None,
-    path: Path | None,
-    environ: Mapping[str, str],
-    *,
-    fresh: bool = False,
-    patient: bool = False,
+def rehearsal_session(
+    environment: Environment, environ: Mapping[str, str], *, fresh: bool = False
 ) -> Session:
-    """The session for this environment of the file `path`; None: what is found here."""
-    paths = Paths.of(environ)
-    files = _kept_files(environment, path, environ, paths)
-    return Session(environment, files, SystemClock(), paths, environ, fresh=fresh, patient=patient)
+    """The session for a rehearsed world; what was kept of another world is not used."""
+    from console.rehearsal.environment import world_identity
+
+    paths, world = Paths.of(environ), environment.rehearsal
+    assert world is not None  # noqa: S101 - says so to the type checker
+    place = KeptPlace.of(paths, environment.name, str(world), world_identity(world))
+    return Session(environment, KeptFiles(place), SystemClock(), paths, environ, fresh=fresh)
 
 
-def _kept_files(
-    environment: Environment | None, path: Path | None, environ: Mapping[str, str], paths: Paths
-) -> KeptFiles:
-    if environment is None:
-        engine = (environ.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT"))
-        return KeptFiles(paths, "found", "|".join(engine))
-    if environment.rehearsal is not None:
-        from console.rehearsal.environment import world_identity
-
-        identity = world_identity(environment.rehearsal)
-        return KeptFiles(paths, environment.name, str(environment.rehearsal), identity)
-    return KeptFiles(paths, environment.name, str(path.resolve()) if path else "")
+def kept_place(
+    env: str | None, path: Path | None, environ: Mapping[str, str], paths: Paths
+) -> KeptPlace:
+    """Where the Readings of this environment of the file `path` (None: discovered) are kept."""
+    origin = str(path.resolve()) if path is not None else engine_origin(environ)
+    return KeptPlace.of(paths, env or ("default" if path is not None else "found"), origin)
 
 
 def see_once(args: argparse.Namespace, environ: Mapping[str, str], *, fresh: bool) -> Snapshot:
@@ -238,7 +256,8 @@ def see_once(args: argparse.Namespace, environ: Mapping[str, str], *, fresh: boo
     from console.diagnostics import start_log
 
     start_log(Paths.of(environ), debug=args.debug)
-    session = open_session(args, environ, fresh=fresh, patient=not fresh and args.env != REHEARSAL)
+    # The rehearsal is read in milliseconds, and may just have been changed by another hand.
+    session = open_session(args, environ, fresh=fresh, patient=not fresh)
     news = threading.Event()
     session.watch.subscribe(lambda _: news.set())
     session.start(events=False)
@@ -250,43 +269,4 @@ def see_once(args: argparse.Namespace, environ: Mapping[str, str], *, fresh: boo
             news.clear()
         return session.watch.snapshot
     finally:
-        session.close()
-
-
-def open_console(environment: Environment, environ: Mapping[str, str]) -> int:
-    """Open the console on this environment; gives the exit code."""
-    return show(session_for(environment, None, environ), environ)
-
-
-def show(
-    session: Session, environ: Mapping[str, str], args: argparse.Namespace | None = None
-) -> int:
-    """Show the session in the console until the user leaves; gives the exit code.
-
-    Raises UsageError where the terminal cannot show it. Sources are read only after the first
-    paint, so that no client's import delays it.
-    """
-    from console.diagnostics import log_thread_crashes
-    from screens.options import Options
-    from screens.terminal import terminal_trouble
-
-    options = Options.of(
-        session.environment.name,
-        environ,
-        rehearsal=session.environment.rehearsal is not None,
-        read_only=getattr(args, "read_only", False),
-        ascii_only=getattr(args, "ascii", False),
-        slow=getattr(args, "slow", False),
-        theme=getattr(args, "theme", "") or "",
-    )
-    trouble = terminal_trouble(environ, sys.stdin, sys.stdout, ascii_only=options.ascii)
-    if trouble:
-        raise UsageError(trouble)
-    from screens.app import run_console
-
-    restore = log_thread_crashes()
-    try:
-        return run_console(session.watch, options, ready=lambda: session.start(events=True))
-    finally:
-        restore()
         session.close()

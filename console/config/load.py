@@ -16,33 +16,15 @@ from console.config.locator import KeyPath, locate
 from console.config.problems import ConfigErrors, Notes, Problem, given, nearest
 from console.config.schema import FILE
 from console.errors import UsageError
-from console.paths import Paths
 
 SIZE_LIMIT: Final = 1 << 20
 """Bytes of the largest cofa.toml that is read."""
 
-SYSTEM_FILE: Final = Path("/etc/cofa/cofa.toml")
 
 DEPRECATED: Final[Mapping[str, str]] = {}
 """Old key -> new key of the same table, each kept for one minor release."""
 
 _AT_LINE: Final = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
-
-
-def find_config(
-    explicit: Path | None, environ: Mapping[str, str], cwd: Path, system: Path = SYSTEM_FILE
-) -> Path | None:
-    """The file to read: `explicit`, $COFA_CONFIG, ./cofa.toml, the user's, the system's.
-
-    None where there is none. The first two are given back even where no file is there, so
-    that reading them says so.
-    """
-    if explicit is not None:
-        return cwd / explicit
-    if environ.get("COFA_CONFIG"):
-        return cwd / environ["COFA_CONFIG"]
-    places = (cwd / "cofa.toml", Paths.of(environ).config / "cofa.toml", system)
-    return next((place for place in places if place.exists() or place.is_symlink()), None)
 
 
 def load_config(

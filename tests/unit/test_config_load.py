@@ -20,7 +20,7 @@ from console.config.environment import (
     SecretRef,
 )
 from console.config.kinds import Shape
-from console.config.load import choose, find_config, load_config
+from console.config.load import choose, load_config
 from console.config.problems import ConfigErrors
 from console.config.schema import (
     ALERTMANAGER,
@@ -34,6 +34,7 @@ from console.config.schema import (
     POLICY,
     every_key,
 )
+from console.config.where import find_config
 from console.errors import UsageError
 from console.model.policy import BurnAlarm, Policy
 

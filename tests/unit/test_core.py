@@ -50,7 +50,11 @@ def test_private_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
+def test_a_directory_open_to_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "open"
     path.mkdir(mode=0o755)
-    assert private_directory(path).stat().st_mode & 0o777 == 0o700
+    with pytest.raises(PermissionError, match="chmod 700"):
+        private_directory(path)
+    write_private(path / "file", b"x")
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert (path / "file").stat().st_mode & 0o777 == 0o600

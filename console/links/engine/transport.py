@@ -1,24 +1,28 @@
 """docker-py's low-level client over connections that can be shut.
 
-Imported late: it loads docker, requests and urllib3 (105 ms).
+Imported late: it loads docker, requests and urllib3 (60 ms). docker-py's own SSH transport,
+and paramiko with it, stays out: cofa's tunnels reach remote engines.
 """
 
 import socket
 from typing import Any, Final
 
 import requests.adapters
-from docker import APIClient
-from docker.tls import TLSConfig
-from docker.transport.unixconn import (
-    UnixHTTPAdapter,
-    UnixHTTPConnection,
-    UnixHTTPConnectionPool,
-)
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from console.links.engine.address import Target
 from console.links.engine.sockets import CONNECT_TIMEOUT, Sockets
+from console.links.optional import left_out
+
+with left_out("docker.transport.sshconn"):
+    from docker import APIClient
+    from docker.tls import TLSConfig
+    from docker.transport.unixconn import (
+        UnixHTTPAdapter,
+        UnixHTTPConnection,
+        UnixHTTPConnectionPool,
+    )
 
 POOL: Final = 8
 """Connections kept for calls side by side."""

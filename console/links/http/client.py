@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpcore
-import httpx
 
 from console.clock import Clock
 from console.errors import LinkError
@@ -28,7 +27,11 @@ from console.links.http.answer import (
     unpack,
 )
 from console.links.http.deadline import Cut, Lease, dial
+from console.links.optional import left_out
 from console.links.protocols import TcpAddress, UnixAddress
+
+with left_out("httpx._main"):
+    import httpx
 
 _AGENT: Final = "cofa"
 
