@@ -80,10 +80,12 @@ def _environment(
     printer: "_Printer",
 ) -> Environment | None:
     """The environment to look at; None where there is no file and nothing to discover."""
+    from console.commands.keeping import place_of
     from console.commands.seeing import chosen_environment
     from console.config.load import load_config
 
-    chosen, path = chosen_environment(args, environ, paths)
+    _, path = place_of(args, environ)
+    chosen = chosen_environment(args, path, paths)
     config: Config | None = load_config(path) if path is not None else None
     if chosen is None or not chosen.rehearsal:
         printer.add(doctor_local.configuration(config))

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TextIO
@@ -17,6 +18,8 @@ from console.present.ansi import coloured, rendered, speaks_unicode
 from console.present.glance import glance_lines
 from console.present.report import glance_json
 
+REHEARSAL: Final = "rehearsal"
+"""The environment that another hand may change at any moment, and that is read at once."""
 COLUMNS: Final = 80
 COLUMNS_LEAST: Final = 40
 COLUMNS_MOST: Final = 400
@@ -25,12 +28,30 @@ COLUMNS_MOST: Final = 400
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Look once and say it. 0 ok, 1 degraded, 2 critical, 3 unknown."""
     args = _arguments(argv)
-    from console.commands.seeing import see_once
-
-    snapshot = see_once(args, environ, fresh=args.fresh)
+    snapshot = look(args, environ)
     if sys.stdout is not None:  # a caller may have closed it: the exit code still tells
         say(snapshot, args, environ, sys.stdout)
     return EXIT_CODES[snapshot.verdict.word]
+
+
+def look(args: argparse.Namespace, environ: Mapping[str, str]) -> Snapshot:
+    """What is known: kept a moment ago, or read now."""
+    from console.commands.keeping import Recent, recent
+    from console.links.s3.starting import Spare
+
+    nothing = args.fresh or args.env == REHEARSAL
+    known = Recent(None, backups_due=args.fresh) if nothing else recent(args, environ, time.time())
+    if known.snapshot is not None:
+        return known.snapshot
+    spare = Spare()
+    if known.backups_due:
+        spare.prepare()  # boto3 loads there while everything else loads here
+    try:
+        from console.commands.seeing import see_once
+
+        return see_once(args, environ, fresh=args.fresh, spare=spare)
+    finally:
+        spare.close()
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

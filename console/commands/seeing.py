@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from console.clock import Clock, SystemClock
+from console.commands.keeping import place_of
 from console.commands.wiring import Opener, specs
 from console.config.environment import Environment
 from console.config.load import choose, load_config
-from console.config.where import find_config
 from console.errors import LinkError, UsageError
+from console.links.s3.starting import Spare
 from console.model.fleet import Fleet
 from console.model.snapshot import Snapshot
 from console.paths import Paths
 from console.watch.kept import KeptFiles
 from console.watch.live import LiveWatch
-from console.watch.remembered import KeptPlace, engine_origin
+from console.watch.remembered import KeptPlace
 
 LOG = logging.getLogger("cofa.seeing")
 REHEARSAL: Final = "rehearsal"
@@ -30,28 +31,27 @@ GLANCE_MOST: Final = 8.0
 
 
 def chosen_environment(
-    args: argparse.Namespace, environ: Mapping[str, str], paths: Paths
-) -> tuple[Environment | None, Path | None]:
-    """The environment that the user named, and its file; None where it is to be discovered.
+    args: argparse.Namespace, path: Path | None, paths: Paths
+) -> Environment | None:
+    """The environment that the user named, of the cofa.toml at `path`; None: to be discovered.
 
     Raises ConfigErrors for a file that is wrong, UsageError for a name it does not have.
     """
     if args.env == REHEARSAL:
         from console.rehearsal.environment import rehearsal_environment
 
-        return rehearsal_environment(paths), None
-    path = find_config(args.config, environ, Path.cwd())
+        return rehearsal_environment(paths)
     if path is None:
         if args.env:
             raise UsageError(
                 f"--env {args.env}: there is no cofa.toml that could name it; "
                 "`cofa init` writes one, or leave --env out to see what is found here"
             )
-        return None, None
+        return None
     config = load_config(path)
     for warning in config.warnings:
         LOG.warning("%s", warning)
-    return choose(config, args.env), path
+    return choose(config, args.env)
 
 
 class Session:
@@ -67,16 +67,17 @@ class Session:
         *,
         fresh: bool = False,
         patient: bool = False,
+        spare: Spare | None = None,
     ) -> None:
         """`environment` None: to be discovered. `files`: what earlier sessions kept.
 
         `fresh`: kept Readings are not used. `patient`: those within their source's pace are
-        not read again.
+        not read again. `spare`: the process for S3, where it was started beforehand.
         """
         self._clock = clock
         self._paths = paths
         self._environ = environ
-        self._opener = Opener(clock, paths, environ)
+        self._opener = Opener(clock, paths, environ, spare)
         self._discovers = environment is None
         self._files = files
         kept, kept_from = self._files.load()
@@ -210,11 +211,12 @@ def open_session(
     *,
     fresh: bool = False,
     patient: bool = False,
+    spare: Spare | None = None,
 ) -> Session:
     """The session for the environment that the command line names."""
     paths = Paths.of(environ)
-    environment, path = chosen_environment(args, environ, paths)
-    place = kept_place(args.env, path, environ, paths)
+    place, path = place_of(args, environ)
+    environment = chosen_environment(args, path, paths)
     if environment is not None and environment.rehearsal is not None:
         return rehearsal_session(environment, environ, fresh=fresh)
     return Session(
@@ -225,6 +227,7 @@ def open_session(
         environ,
         fresh=fresh,
         patient=patient,
+        spare=spare,
     )
 
 
@@ -240,15 +243,13 @@ def rehearsal_session(
     return Session(environment, KeptFiles(place), SystemClock(), paths, environ, fresh=fresh)
 
 
-def kept_place(
-    env: str | None, path: Path | None, environ: Mapping[str, str], paths: Paths
-) -> KeptPlace:
-    """Where the Readings of this environment of the file `path` (None: discovered) are kept."""
-    origin = str(path.resolve()) if path is not None else engine_origin(environ)
-    return KeptPlace.of(paths, env or ("default" if path is not None else "found"), origin)
-
-
-def see_once(args: argparse.Namespace, environ: Mapping[str, str], *, fresh: bool) -> Snapshot:
+def see_once(
+    args: argparse.Namespace,
+    environ: Mapping[str, str],
+    *,
+    fresh: bool,
+    spare: Spare | None = None,
+) -> Snapshot:
     """Everything read once (or kept, and still within its pace), then judged.
 
     What has not answered after GLANCE_MOST seconds is said to be not read yet.
@@ -256,8 +257,7 @@ def see_once(args: argparse.Namespace, environ: Mapping[str, str], *, fresh: boo
     from console.diagnostics import start_log
 
     start_log(Paths.of(environ), debug=args.debug)
-    # The rehearsal is read in milliseconds, and may just have been changed by another hand.
-    session = open_session(args, environ, fresh=fresh, patient=not fresh)
+    session = open_session(args, environ, fresh=fresh, patient=not fresh, spare=spare)
     news = threading.Event()
     session.watch.subscribe(lambda _: news.set())
     session.start(events=False)

@@ -5,14 +5,14 @@ Before the first paint nothing is loaded but the screens and what an earlier con
 
 import argparse
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from console.commands.keeping import place_of
 from console.errors import UsageError
 from console.model.snapshot import Snapshot
 from console.paths import Paths
 from console.watch.late import LateWatch
-from console.watch.remembered import KeptPlace, engine_origin, last_snapshot
+from console.watch.remembered import last_snapshot
 
 if TYPE_CHECKING:
     from console.commands.seeing import Session
@@ -74,13 +74,8 @@ def show(
 
 def _remembered(args: argparse.Namespace, environ: Mapping[str, str]) -> Snapshot:
     """What an earlier console or glance kept of this environment; else an empty Snapshot."""
-    from console.config.where import find_config
-
-    path = find_config(args.config, environ, Path.cwd())
-    origin = str(path.resolve()) if path is not None else engine_origin(environ)
-    name = args.env or ("default" if path is not None else "found")
-    known = last_snapshot(KeptPlace.of(Paths.of(environ), name, origin))
-    return known or Snapshot(args.env or "production", 0.0)
+    place, _ = place_of(args, environ)
+    return last_snapshot(place) or Snapshot(args.env or "production", 0.0)
 
 
 def _close(sessions: list["Session"]) -> None:

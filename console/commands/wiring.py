@@ -27,6 +27,7 @@ from console.watch.sources import DEADLINE, SourceSpec
 
 if TYPE_CHECKING:
     from console.links.engine.link import EngineLink
+    from console.links.s3.starting import Spare
 
 PACES: Final[Mapping[str, float]] = {
     "fleet": 10.0,
@@ -80,7 +81,15 @@ class Opener:
     read, in the thread of the source.
     """
 
-    def __init__(self, clock: Clock, paths: Paths, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        paths: Paths,
+        environ: Mapping[str, str],
+        spare: "Spare | None" = None,
+    ) -> None:
+        """`spare`: the process for S3, where it was started beforehand."""
+        self._spare = spare
         self._clock = clock
         self._paths = paths
         self._environ = environ
@@ -222,7 +231,9 @@ class Opener:
         if config is None:
             return None
         secret = self._secrets(hosts)
-        return self._keep(("backups", config), lambda: S3Catalogue(config, self._clock, secret))
+        return self._keep(
+            ("backups", config), lambda: S3Catalogue(config, self._clock, secret, self._spare)
+        )
 
     def _edges(self, env: Environment, hosts: Mapping[str, HostLink]) -> tuple[EdgeLink, ...]:
         from console.links.edge.probe import EdgeProbe

@@ -55,6 +55,12 @@ class KeptPlace:
 
 def last_snapshot(place: KeptPlace) -> Snapshot | None:
     """What was last seen there, each source as not read yet; None if nothing was kept."""
+    known = kept_snapshot(place)
+    return unread(known) if known is not None else None
+
+
+def kept_snapshot(place: KeptPlace) -> Snapshot | None:
+    """What was last seen there, as it was then; None if nothing was kept."""
     kept = load(place.cache, KeptSnapshot)
     if kept is None or (kept.format, kept.cofa, kept.identity) != (
         FORMAT,
@@ -62,7 +68,7 @@ def last_snapshot(place: KeptPlace) -> Snapshot | None:
         place.identity,
     ):
         return None
-    return unread(kept.snapshot)
+    return kept.snapshot
 
 
 def unread(snapshot: Snapshot) -> Snapshot:

@@ -22,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, dict[s
     def runner(shown: Snapshot, *argv: str, **environ: str) -> tuple[int, str, dict[str, Any]]:
         asked: dict[str, Any] = {}
 
-        def see_once(args: Any, environ: Any, *, fresh: bool) -> Snapshot:
+        def see_once(args: Any, environ: Any, *, fresh: bool, spare: Any) -> Snapshot:
             asked.update(vars(args), fresh=fresh)
             return shown
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from console.links.s3.listing import (
     sorts_by_time,
 )
 from console.links.s3.process import Children
+from console.links.s3.starting import Spare, kill
 from console.model.backups import StoredObject
 from console.secret import Secret
 
@@ -284,8 +286,10 @@ def test_cancel_kills_the_child_and_close_is_for_good(serve: Any, faults: Any) -
 def test_credentials_reach_neither_arguments_nor_environment(monkeypatch: Any) -> None:
     asked: dict[str, Any] = {}
 
-    def ask(self: Any, argv: Any, request: bytes, deadline: Deadline) -> Any:
-        asked.update(argv=argv, request=json.loads(request))
+    def ask(self: Any, start: Any, request: bytes, deadline: Deadline) -> Any:
+        with start() as child:
+            kill(child)
+        asked.update(argv=child.args, request=json.loads(request))
         raise OSError(11, "no more processes")
 
     monkeypatch.setattr(Children, "ask", ask)
@@ -298,7 +302,13 @@ def test_credentials_reach_neither_arguments_nor_environment(monkeypatch: Any) -
 
 def test_a_child_that_is_killed_crashes_or_talks_without_end() -> None:
     def ask(code: str, seconds: float = 20.0) -> Any:
-        return Children().ask([sys.executable, "-I", "-c", code], b"{}", soon(seconds))
+        def start() -> subprocess.Popen[bytes]:
+            pipe, argv = subprocess.PIPE, [sys.executable, "-I", "-c", code]
+            return subprocess.Popen(
+                argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+
+        return Children().ask(start, b"{}", soon(seconds))
 
     ended = ask("import os; os.kill(os.getpid(), 9)")
     assert (ended.code, ended.overdue) == (-signal.SIGKILL, False)
@@ -315,3 +325,19 @@ def test_a_failure_is_one_line_for_the_parent() -> None:
     request = {"bucket": "b", "pattern": PATTERN, "now": 0.0, "seconds": 1, "endpoint": "nonsense"}
     (line,) = run(request)
     assert line["kind"] == "invalid" and "Invalid endpoint" in line["why"]
+
+
+def test_a_child_started_beforehand_is_used_once_and_ended_if_nobody_takes_it() -> None:
+    spare = Spare()
+    spare.prepare()
+    first = spare.take()
+    second = spare.take()
+    assert first.pid != second.pid
+    for child in (first, second):
+        with child:
+            kill(child)
+    spare.prepare()
+    waiting = spare.take()
+    spare._child = waiting
+    spare.close()
+    assert waiting.returncode is not None

@@ -1,9 +1,7 @@
 """The catalogue of backups in an S3 bucket, read by a child process that knows boto3."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from console.clock import Clock, Deadline
@@ -12,6 +10,7 @@ from console.errors import CofaError, FailureKind, LinkError
 from console.links.http.source import ResolveSecret
 from console.links.s3.listing import literal_prefix
 from console.links.s3.process import Children, Ended
+from console.links.s3.starting import Spare
 from console.model.backups import Catalogue, StoredObject, catalogue, key_pattern
 from console.text import clean
 
@@ -20,18 +19,19 @@ _OUTPUT_LIMIT: Final = 16 << 20
 _KEY_LIMIT: Final = 1100
 """Characters of a key: S3 allows 1,024 bytes."""
 
-# -I keeps the caller's directory and PYTHONPATH out; the child finds cofa where this is.
-_START: Final = (
-    "import sys; root = sys.argv.pop(1)\n"
-    "if root not in sys.path: sys.path.insert(0, root)\n"
-    "from console.links.s3.child import main; sys.exit(main())"
-)
-
 
 class S3Catalogue:
     """The newest backups of one bucket (a CatalogueLink)."""
 
-    def __init__(self, config: BackupsConfig, clock: Clock, resolve_secret: ResolveSecret) -> None:
+    def __init__(
+        self,
+        config: BackupsConfig,
+        clock: Clock,
+        resolve_secret: ResolveSecret,
+        spare: Spare | None = None,
+    ) -> None:
+        """`spare` may have a child that was started beforehand."""
+        self._spare = spare or Spare()
         self._config = config
         self._clock = clock
         self._resolve_secret = resolve_secret
@@ -108,11 +108,8 @@ class S3Catalogue:
             ) from None
 
     def _ask(self, request: bytes, deadline: Deadline) -> Ended:
-        root = str(Path(__file__).resolve().parents[3])
         try:
-            ended = self._children.ask(
-                [sys.executable, "-I", "-c", _START, root], request, deadline
-            )
+            ended = self._children.ask(self._spare.take, request, deadline)
         except OSError as error:
             raise self._error(
                 FailureKind.UNSUPPORTED,

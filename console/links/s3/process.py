@@ -2,15 +2,15 @@
 
 import os
 import selectors
-import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
 from console.clock import Deadline
+from console.links.s3.starting import kill
 
 _LIMIT: Final = 16 << 20
 """Bytes read from a child; one that says more is killed."""
@@ -37,27 +37,23 @@ class Children:
         self._lock = threading.Lock()
         self._closed = False
 
-    def ask(self, argv: Sequence[str], request: bytes, deadline: Deadline) -> Ended:
-        """Start `argv`, hand it `request` on standard input, and take what it says.
+    def ask(
+        self, start: Callable[[], subprocess.Popen[bytes]], request: bytes, deadline: Deadline
+    ) -> Ended:
+        """Start a child, hand it `request` on standard input, and take what it says.
 
         A request must fit into a pipe (64 KiB). Raises OSError where it cannot be started.
         """
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as child:
+        with start() as child:
             with self._lock:
                 self._running.add(child)
                 if self._closed:
-                    _kill(child)
+                    kill(child)
             try:
                 output, complaints, overdue = _talk(child, request, deadline)
             finally:
                 # Its whole group, before its id can be given to another.
-                _kill(child)
+                kill(child)
                 with self._lock:
                     self._running.discard(child)
                     code = child.wait()
@@ -67,7 +63,7 @@ class Children:
         """Kill those that run."""
         with self._lock:
             for child in self._running:
-                _kill(child)
+                kill(child)
 
     def close(self) -> None:
         """Kill those that run, and every later one."""
@@ -103,10 +99,3 @@ def _talk(
                 else:
                     selector.unregister(key.fileobj)
     return bytes(output), bytes(complaints), False
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started, unless it has been waited for."""
-    if child.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
