@@ -1,12 +1,10 @@
 # The commands: `make demo`, `make test`, `make check`. Everything lives in .venv.
 
-# The newest Python that really runs and can make an environment; a name on PATH may be a stub.
 # The newest Python that really runs (a version manager leaves names of those it does not use)
 # and can make an environment; where there is none, what fails says why.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; \
   done; echo python3)
-  $$p -c 'import ensurepip, venv' >/dev/null 2>&1 && echo $$p && exit; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
