@@ -42,7 +42,7 @@ def fronts(
             for replica in running(backend)
             if (front := _front(backend, replica, domain, vantage, assume=False))
         ]
-    return _named_apart(_apart(found))
+    return _named_apart([_asked_for(front, backend) for front in _apart(found)])
 
 
 def _front(
@@ -73,6 +73,14 @@ def _front(
         plain.why if tls and plain else "no port for plain HTTP beside it is published"
     )
     return Front(edge, reasons)
+
+
+def _asked_for(front: Front, backend: Service | None) -> Front:
+    """An edge is asked what the backend's own health check asks."""
+    if backend is None or not backend.health_path:
+        return front
+    edge = replace(front.edge, health=backend.health_path)
+    return Front(edge, {**front.reasons, "health": f"what the check of {backend.name} asks"})
 
 
 def _url(scheme: str, domain: Hint | None, place: Place) -> tuple[str, str]:

@@ -238,6 +238,8 @@ class Service:
     origin: ComposeOrigin | None = None
     memory_reservation: int | None = None
     healthcheck: bool = False
+    health_path: str = ""
+    """What its health check asks of it over HTTP: ``/health``; empty where that is not seen."""
     one_shot: bool = False
     """Ends by design (a job, `restart: no` and exit code 0): its end is no trouble."""
 

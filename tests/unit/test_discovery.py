@@ -541,3 +541,12 @@ def test_unread_env_files_keep_the_bucket_and_are_a_doubt() -> None:
     assert not now.files_read and "env files were not read: x" in now.doubts
     kept = carry_over(before, now.environment, fleet, files_read=now.files_read)
     assert kept.backups == before.backups
+
+
+def test_an_edge_is_asked_what_the_backends_own_check_asks() -> None:
+    asked = replace(service("shop/core", "acme/core", 3, check=True), health_path="/api/ready")
+    edge = service("shop/front", "nginx", ports=((443, "0.0.0.0", 443),))
+    result = found(asked, edge)
+    assert [one.health for one in result.environment.edges] == ["/api/ready"]
+    assert result.reasons["edges[0].health"] == "what the check of core asks"
+    assert [one.health for one in found(*REFERENCE).environment.edges] == ["/health", "/health"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from console.links.engine.healthchecks import asked_path
 from console.links.engine.images import LocalImage, image_of
 from console.links.engine.parts import moment, positive, records, section, text, texts, whole
 from console.model.environment_names import masked, masked_text
@@ -44,6 +45,8 @@ class Container:
     checked: bool = False
     """A health check is defined."""
     check_interval: float | None = None
+    check_path: str = ""
+    """What the check asks over HTTP; empty where that is not seen."""
     publishes: bool = False
     """It is made with published ports; a stopped container lists none."""
     memory_reservation: int | None = None
@@ -116,6 +119,7 @@ def container_of(
         tty=settings.get("Tty") is True,
         restart_policy=text(section(limits, "RestartPolicy").get("Name")),
         checked=bool(section(detail, "State", "Health")) or _defined(check),
+        check_path=asked_path(texts(check.get("Test"))),
         check_interval=(positive(check.get("Interval")) or 30_000_000_000) / 1e9 if check else None,
         publishes=any(section(limits, "PortBindings").values()),
         memory_reservation=positive(limits.get("MemoryReservation")),

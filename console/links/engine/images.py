@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from console.links.engine.healthchecks import asked_path
 from console.links.engine.parts import section, text, texts
 from console.model.fleet import Image
 
@@ -17,6 +18,8 @@ class LocalImage:
     """``repository@sha256:...``, one for each registry it was pushed to or pulled from."""
     checked: bool = False
     """It defines a health check."""
+    check_path: str = ""
+    """What the check asks over HTTP; empty where that is not seen."""
 
 
 def local_image(answer: Mapping[str, Any]) -> LocalImage:
@@ -26,6 +29,7 @@ def local_image(answer: Mapping[str, Any]) -> LocalImage:
         id=text(answer.get("Id"), 80),
         digests=tuple(text(digest) for digest in texts(answer.get("RepoDigests"))),
         checked=bool(test) and test[0] != "NONE",
+        check_path=asked_path(test),
     )
 
 

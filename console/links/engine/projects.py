@@ -69,6 +69,7 @@ def _compose_service(key: str, group: Sequence[Container]) -> Service:
         origin=_origin(newest.labels, newest.label(PROJECT)),
         memory_reservation=newest.memory_reservation,
         healthcheck=newest.checked,
+        health_path=newest.check_path,
         one_shot=bool(wanted) and all(map(_ended_by_design, wanted)),
     )
 
@@ -102,6 +103,7 @@ def _standalone(container: Container, used: set[str]) -> Service:
         replicas=(replace(container.replica, service=key),),
         memory_reservation=container.memory_reservation,
         healthcheck=container.checked,
+        health_path=container.check_path,
         one_shot=_ended_by_design(container),
     )
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from console.links.engine.containers import Container
+from console.links.engine.healthchecks import asked_path
 from console.links.engine.images import LocalImage, image_of
 from console.links.engine.parts import moment, positive, records, section, text, texts, whole
 from console.links.engine.projects import SWARM_TASK
@@ -111,6 +112,7 @@ class _Maker:
         self._name = text(self._spec.get("Name"))
         self._mode = next(iter(section(self._spec, "Mode")), "Replicated")
         self._checked = self._has_check(images)
+        self._check_path = self._asked_path(images)
 
     def _has_check(self, images: Mapping[str, LocalImage | None]) -> bool | None:
         """Whether the service or its image defines a check; None where nobody here knows."""
@@ -119,6 +121,13 @@ class _Maker:
             return test[0] != "NONE"
         image = images.get(self._reference)
         return image.checked if image else None
+
+    def _asked_path(self, images: Mapping[str, LocalImage | None]) -> str:
+        test = texts(section(self._container_spec, "Healthcheck").get("Test"))
+        if test:
+            return asked_path(test)
+        image = images.get(self._reference)
+        return image.check_path if image else ""
 
     def service(self, tasks: Sequence[Task]) -> tuple[Service, dict[str, str]]:
         """The service, and which task each of its replicas followed."""
@@ -188,6 +197,7 @@ class _Maker:
             image=image_of(self._reference, None),
             update=_update(section(self._record, "UpdateStatus")),
             memory_reservation=positive(resources.get("MemoryBytes")),
+            health_path=self._check_path,
             healthcheck=self._checked is True,
             one_shot=job and not failed,
         )
@@ -230,6 +240,7 @@ def services_of_worker(containers: Iterable[Container]) -> list[Service]:
                 kind=ServiceKind.SWARM,
                 replicas=tuple(_worker_replicas(name, members)),
                 project=stack,
+                health_path=next((c.check_path for c in members if c.check_path), ""),
                 healthcheck=any(container.checked for container in members),
             )
         )
