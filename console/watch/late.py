@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from itertools import count
 
 from console.model.fleet import LogLine, Replica
 from console.model.snapshot import Snapshot
@@ -15,6 +16,7 @@ class LateWatch:
         self._first = first
         self._watch: Watch | None = None
         self._lock = threading.Lock()
+        self._numbers = count()
         self._waiting: dict[int, Callable[[Snapshot], None]] = {}
         self._ends: dict[int, Callable[[], None]] = {}
         self._looked_at: Collection[str] = ()
@@ -44,7 +46,7 @@ class LateWatch:
     def subscribe(self, subscriber: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Call `subscriber` with each new Snapshot; what is returned ends that."""
         with self._lock:
-            number = len(self._waiting) + len(self._ends)
+            number = next(self._numbers)
             if self._watch is None:
                 self._waiting[number] = subscriber
             else:
