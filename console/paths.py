@@ -44,7 +44,7 @@ def private_directory(path: Path) -> Path:
     Raises PermissionError where it belongs to another user or is open to others: the mode
     of a directory that cofa did not make is not its to change.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path)
     info = path.stat()
     if info.st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to another user (uid {info.st_uid})")
@@ -53,9 +53,16 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+def make_private(path: Path) -> None:
+    """Make the directory `path` and those above it that are missing, each 0700."""
+    for directory in (*reversed(path.parents), path):
+        if not directory.exists():
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Replace `path` (0600) by `data` in one step, so that no reader sees half of it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

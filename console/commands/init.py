@@ -14,7 +14,7 @@ from console.config.values import engine_address, environment_name
 from console.config.where import find_config
 from console.config.write import render
 from console.errors import CofaError, UsageError
-from console.paths import Paths
+from console.paths import Paths, make_private
 from console.text import clean
 
 STDOUT: Final = Path("-")
@@ -52,7 +52,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.write(text)
         return 0
     if not args.file and not args.config:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
     write_new(path, text)
     here = find_config(None, environ, Path.cwd())
     itself = here is not None and here.resolve() == path.resolve()

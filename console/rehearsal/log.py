@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from console.errors import FailureKind, LinkError
-from console.paths import write_private
+from console.paths import make_private, write_private
 from console.rehearsal.scenarios import SCENARIOS
 from console.text import clean
 
@@ -229,7 +229,7 @@ class Pulse:
     def _take(self, name: str, how: int) -> int:
         path = self._path.with_name(f"{self._path.name}.{name}")
         with _translated(path, "be locked"):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path.parent)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, how)

@@ -50,6 +50,13 @@ def test_private_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_every_directory_that_is_made_is_private(tmp_path: Path) -> None:
+    write_private(tmp_path / "a" / "b" / "c" / "file", b"x")
+    private_directory(tmp_path / "d" / "e" / "f")
+    for name in ("a", "a/b", "a/b/c", "d", "d/e", "d/e/f"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o700, name
+
+
 def test_a_directory_open_to_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "open"
     path.mkdir(mode=0o755)
