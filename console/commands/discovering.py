@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from console.clock import Clock, Deadline
-from console.commands.wiring import Links, Opener, engine_host, resolved_engine
+from console.commands.wiring import Links, Opener, engine_host
 from console.config.carry import carry_over
 from console.config.discovery import (
     ALERTMANAGER_PORT,
@@ -57,7 +57,7 @@ def discover_now(
     The engine's address is pinned in it. Raises LinkError where it cannot be read.
     """
     bare = Environment(name, engine=EngineConfig(address), discovered=True)
-    engine = resolved_engine(bare, environ)
+    engine = opener.engine(bare)
     pinned = replace(bare, engine=engine)
     fleet = opener.open(pinned).fleet.read(Deadline.after(clock, FLEET_SECONDS))
     return _discovery(pinned, fleet, opener, clock, _engine_why(address, environ))
@@ -74,7 +74,7 @@ def rediscover(
 
     Its engine stays as it was written, and what is only down stays in it. Raises LinkError.
     """
-    engine = resolved_engine(environment, environ)
+    engine = opener.engine(environment)
     resolved = replace(environment, engine=engine)
     why = _engine_why(environment.engine.address, environ)
     found = _discovery(resolved, fleet, opener, clock, why)

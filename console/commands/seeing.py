@@ -26,6 +26,8 @@ LOG = logging.getLogger("cofa.seeing")
 REHEARSAL: Final = "rehearsal"
 SAVE_EVERY: Final = 60.0
 """Seconds between two times that a session keeps what it knows: a console may be killed."""
+ADOPTED_MOST: Final = 5.0
+"""Seconds that a watch has to go on with other links; the old ones are closed after that."""
 GLANCE_MOST: Final = 8.0
 """Seconds after which `cofa glance` says what it has."""
 
@@ -184,7 +186,8 @@ class Session:
         adopted = self.watch.adopt(
             self._environment, specs(links, self._environment, self._looked_at, self._clock)
         )
-        adopted.wait(5.0)
+        if adopted.wait(ADOPTED_MOST):
+            self._opener.close_unused()
 
 
 def _shape(fleet: Fleet | None) -> object:

@@ -94,23 +94,26 @@ class Opener:
         self._paths = paths
         self._environ = environ
         self._open: dict[object, Link] = {}
-        self._before: dict[object, Link] = {}
+        self._used: set[object] = set()
+        """What of `_open` the newest :meth:`open` gave."""
+        self._engines: dict[EngineConfig, EngineConfig] = {}
         self._rehearsed: Links | None = None
 
     def open(self, environment: Environment, fleet: Fleet | None = None) -> Links:
         """The links of `environment`; the `fleet` says which Compose files there are.
 
-        Raises LinkError for an address that is none.
+        Those of earlier calls stay open, as somebody may be reading them, until
+        :meth:`close_unused`. Raises LinkError for an address that is none.
         """
-        self._before, self._open = self._open, {}
-        try:
-            if environment.rehearsal is not None:
-                return self._rehearsal(environment.rehearsal)
-            return self._links(environment, fleet)
-        finally:
-            for key, link in self._before.items():
-                if self._open.get(key) is not link:
-                    link.close()
+        self._used = set()
+        if environment.rehearsal is not None:
+            return self._rehearsal(environment.rehearsal)
+        return self._links(environment, fleet)
+
+    def close_unused(self) -> None:
+        """Close what the newest :meth:`open` did without."""
+        for key in [key for key in self._open if key not in self._used]:
+            self._open.pop(key).close()
 
     def close(self) -> None:
         """Close every link; tunnels last."""
@@ -119,13 +122,27 @@ class Opener:
 
     def host(self, environment: Environment) -> HostLink | None:
         """The link to the engine's host, once :meth:`open` has opened it."""
-        config = engine_host(environment, resolved_engine(environment, self._environ))
+        config = engine_host(environment, self.engine(environment))
         found: Any = self._open.get(("host", config))
         return found  # type: ignore[no-any-return]
 
+    def engine(self, environment: Environment) -> EngineConfig:
+        """The engine with a concrete address. Raises LinkError where it has none.
+
+        Told once: whoever switches Docker's context meanwhile must not put another
+        production in its place.
+        """
+        from console.links.engine.address import resolve_engine
+
+        named = environment.engine
+        if named not in self._engines:
+            self._engines[named] = resolve_engine(named, self._environ)
+        return self._engines[named]
+
     def _keep(self, key: object, make: Callable[[], L]) -> L:
-        link: Any = self._open.get(key) or self._before.get(key) or make()
+        link: Any = self._open.get(key) or make()
         self._open[key] = link
+        self._used.add(key)
         return link  # type: ignore[no-any-return]
 
     def _rehearsal(self, path: Path) -> Links:
@@ -135,10 +152,11 @@ class Opener:
             world = open_rehearsal(path, self._clock)
             self._rehearsed = Links(**{name: getattr(world, name) for name in LINKS})
         self._open = {link.name: link for link in self._rehearsed}
+        self._used = set(self._open)
         return self._rehearsed
 
     def _links(self, env: Environment, fleet: Fleet | None) -> Links:
-        engine = resolved_engine(env, self._environ)
+        engine = self.engine(env)
         own = engine_host(env, engine)
         hosts = self._hosts(env, own)
         local = hosts[own.name] if own is not None else None
@@ -282,13 +300,6 @@ SECRET_DEADLINE: Final = 10.0
 def _through(name: str, hosts: Mapping[str, HostLink]) -> HostLink | None:
     """The host from which something is asked; None for this machine."""
     return None if name == HERE else hosts.get(name)
-
-
-def resolved_engine(env: Environment, environ: Mapping[str, str]) -> EngineConfig:
-    """The engine with a concrete address. Raises LinkError where it has none."""
-    from console.links.engine.address import resolve_engine
-
-    return resolve_engine(env.engine, environ)
 
 
 def engine_host(env: Environment, engine: EngineConfig) -> HostConfig | None:
