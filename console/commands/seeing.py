@@ -255,7 +255,7 @@ def see_once(
 ) -> Snapshot:
     """Everything read once (or kept, and still within its pace), then judged.
 
-    What has not answered after GLANCE_MOST seconds is said to be not read yet.
+    What has not answered after GLANCE_MOST seconds is given up, and said to be blind.
     """
     from console.diagnostics import start_log
 
@@ -270,6 +270,8 @@ def see_once(
         while not session.settled and (left := end - clock.monotonic()) > 0:
             news.wait(min(left, 0.05))
             news.clear()
+        if not session.settled:
+            session.watch.give_up().wait(1.0)
         return session.watch.snapshot
     finally:
         session.close()

@@ -87,7 +87,9 @@ class LiveWatch:
         self._events: tuple[Event, ...] = ()
         self._kept = kept or Kept()
         self._patient = patient
-        self._lanes = {spec.name: self._lane(spec, patient) for spec in specs}
+        self._lanes = {
+            spec.name: self._lane(spec, self._kept.readings.source(spec.name)) for spec in specs
+        }
         self._snapshot, self._kept = assemble(
             self._environment, self._readings(), self._kept, (), clock.wall()
         )
@@ -134,6 +136,15 @@ class LiveWatch:
         self._inbox.put(lambda: self._adopt(environment, tuple(specs), adopted))
         return adopted
 
+    def give_up(self) -> threading.Event:
+        """Count what has not answered by now as failed, for whoever will not wait longer.
+
+        The event that is given back is set when the newest Snapshot says so.
+        """
+        given_up = threading.Event()
+        self._inbox.put(lambda: self._give_up(given_up))
+        return given_up
+
     def look_at(self, replicas: Collection[str]) -> None:
         """Read usage for these replicas only."""
         wanted = frozenset(replicas)
@@ -177,14 +188,14 @@ class LiveWatch:
 
     # The conductor's thread; the constructor alone runs before it.
 
-    def _lane(self, spec: SourceSpec, patient: bool) -> _Lane:
-        known = self._kept.readings.source(spec.name)
+    def _lane(self, spec: SourceSpec, known: Source[Any] | None) -> _Lane:
+        """`known`: what an earlier watch heard of it, through a link like this one."""
         source: Source[Any] = Source(spec.name, spec.pace)
         due = self._clock.monotonic()
         if known is not None and known.good is not None:
             source = Source(spec.name, spec.pace, good=known.good)
             age = self._clock.wall() - known.good.at
-            if patient and known.newest == known.good and 0 <= age < spec.pace:
+            if self._patient and known.newest == known.good and 0 <= age < spec.pace:
                 source = source.heard(known.good)
                 due += spec.pace - age
         return _Lane(spec, source, self._thread(spec), due)
@@ -198,14 +209,15 @@ class LiveWatch:
             if lane is not None and lane.spec.link is spec.link:
                 lanes[spec.name] = replace(before.pop(spec.name), spec=spec)
             else:
-                lanes[spec.name] = self._lane(spec, self._patient)
+                lanes[spec.name] = self._lane(spec, None)
         for lane in before.values():
             lane.thread.end()
         self._lanes, self._environment = lanes, environment
+        self._settled = False
         adopted.set()
 
     def _thread(self, spec: SourceSpec) -> SourceThread:
-        return SourceThread(spec, self._clock, self._post_heard)
+        return SourceThread(spec.name, self._clock, self._post_heard)
 
     def _post_heard(self, heard: Heard) -> None:
         self._inbox.put(lambda: self._hear(heard))
@@ -228,7 +240,7 @@ class LiveWatch:
                 lane.request += 1
                 lane.asked = now
                 lane.deadline = now + lane.spec.deadline
-                lane.thread.ask(lane.request, Deadline(self._clock, lane.deadline))
+                lane.thread.ask(lane.spec, lane.request, Deadline(self._clock, lane.deadline))
             if lane.deadline is not None:
                 wake = min(wake, lane.deadline)
             elif self._wanted(lane):
@@ -279,8 +291,9 @@ class LiveWatch:
                 continue
             ended = True
             if not lane.cancelled:
-                asked = self._clock.wall() - lane.spec.deadline
-                late: Reading[Any] = Reading(asked, lane.spec.deadline, failure=too_late(lane.spec))
+                took = now - lane.asked
+                asked = self._clock.wall() - took
+                late: Reading[Any] = Reading(asked, took, failure=too_late(lane.spec, took))
                 lane.source = lane.source.heard(late)
                 lane.cancelled, lane.deadline = True, now + GRACE
                 _cancel(lane.spec)
@@ -291,6 +304,15 @@ class LiveWatch:
                 lane.thread = self._thread(lane.spec)
                 self._rest(lane)
         return ended
+
+    def _give_up(self, given_up: threading.Event) -> None:
+        now = self._clock.monotonic()
+        for lane in self._lanes.values():
+            if lane.deadline is not None and not lane.cancelled:
+                lane.deadline = min(lane.deadline, now)
+        self._end_overdue()
+        self._publish()
+        given_up.set()
 
     def _make_due(self, *names: str, after: float = 0.0) -> None:
         now = self._clock.monotonic()

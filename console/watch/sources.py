@@ -45,16 +45,15 @@ class Heard:
 class SourceThread:
     """The thread of one source. It ends when told to, or with the process."""
 
-    def __init__(self, spec: SourceSpec, clock: Clock, post: Callable[[Heard], None]) -> None:
-        self._spec = spec
+    def __init__(self, name: str, clock: Clock, post: Callable[[Heard], None]) -> None:
         self._clock = clock
         self._post = post
-        self._requests: SimpleQueue[tuple[int, Deadline] | None] = SimpleQueue()
-        threading.Thread(target=self._run, name=f"source {spec.name}", daemon=True).start()
+        self._requests: SimpleQueue[tuple[SourceSpec, int, Deadline] | None] = SimpleQueue()
+        threading.Thread(target=self._run, name=f"source {name}", daemon=True).start()
 
-    def ask(self, request: int, deadline: Deadline) -> None:
-        """Read once; the answer is posted with this request's number."""
-        self._requests.put((request, deadline))
+    def ask(self, spec: SourceSpec, request: int, deadline: Deadline) -> None:
+        """Read once, as `spec` says; the answer is posted with this request's number."""
+        self._requests.put((spec, request, deadline))
 
     def end(self) -> None:
         """Let the thread end after what it is doing."""
@@ -62,9 +61,9 @@ class SourceThread:
 
     def _run(self) -> None:
         while (order := self._requests.get()) is not None:
-            request, deadline = order
-            reading = read_once(self._spec, self._clock, deadline)
-            self._post(Heard(self._spec.name, self._spec.link, request, reading))
+            spec, request, deadline = order
+            reading = read_once(spec, self._clock, deadline)
+            self._post(Heard(spec.name, spec.link, request, reading))
 
 
 def read_once(spec: SourceSpec, clock: Clock, deadline: Deadline) -> Reading[Any]:
@@ -80,12 +79,12 @@ def read_once(spec: SourceSpec, clock: Clock, deadline: Deadline) -> Reading[Any
     return Reading(at, clock.monotonic() - begun, value=value, skew=spec.skew())
 
 
-def too_late(spec: SourceSpec) -> Failure:
-    """The failure of a source that has not answered by its deadline."""
+def too_late(spec: SourceSpec, took: float) -> Failure:
+    """The failure of a source that has not answered in `took` seconds."""
     return Failure(
         FailureKind.TIMEOUT,
         spec.name,
-        f"no answer within {spec.deadline:g} s",
+        f"no answer within {round(took, 1):g} s",
         "it is asked again; `cofa doctor` shows what it waits for",
     )
 

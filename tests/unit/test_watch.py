@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,6 +200,19 @@ def test_a_source_that_hangs_is_cancelled_at_its_deadline_and_asked_again(
     until(lambda: sight(watch, "prometheus") is Sight.SEEN)
 
 
+def test_what_has_not_answered_when_it_is_given_up_has_failed(
+    watching: Callable[..., LiveWatch],
+) -> None:
+    silent, quick = FakeLink("prometheus"), FakeLink("alertmanager")
+    silent.answer = silent.wait_for_cancel
+    watch = watching(spec(silent, "metrics", deadline=60.0), spec(quick, "alertmanager"))
+    until(lambda: sight(watch, "alertmanager") is Sight.SEEN and silent.reads)
+    assert sight(watch, "prometheus") is Sight.READING
+    assert watch.give_up().wait(5.0)
+    assert sight(watch, "prometheus") is Sight.BLIND and sight(watch, "alertmanager") is Sight.SEEN
+    assert [finding.blind for finding in watch.snapshot.findings] == [True]
+
+
 def test_a_thread_that_no_cancel_reaches_is_abandoned_twice_at_most(
     watching: Callable[..., LiveWatch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +315,47 @@ def test_adopting_keeps_the_readings_of_links_that_stay(
     assert watch.snapshot.readings.metrics is None
     assert sight(watch, "alertmanager") is Sight.SEEN
     assert fleet.reads == 1
+
+
+def test_what_was_read_through_another_link_is_not_kept(
+    watching: Callable[..., LiveWatch], fleet: FakeFleet
+) -> None:
+    before, after = FakeLink("prometheus"), FakeLink("prometheus")
+    watch = watching(spec(before, "metrics"), patient=True)
+    until(lambda: watch.settled)
+    adopted = watch.adopt(Environment("test"), (spec(fleet, "fleet"), spec(after, "metrics")))
+    assert adopted.wait(5.0)
+    until(lambda: watch.settled)
+    assert after.reads == 1
+
+
+def test_a_source_is_read_in_the_way_that_was_adopted_last(
+    watching: Callable[..., LiveWatch], fleet: FakeFleet
+) -> None:
+    asked: list[str] = []
+    first = spec(fleet, "upstreams", pace=0.05, read=lambda _: asked.append("nginx.1"))
+    second = replace(first, read=lambda _: asked.append("nginx.2"))
+    watch = watching(replace(first, name="upstreams:nginx"))
+    until(lambda: asked)
+    watch.adopt(
+        Environment("test"), (spec(fleet, "fleet"), replace(second, name="upstreams:nginx"))
+    )
+    until(lambda: "nginx.2" in asked)
+
+
+def test_what_was_just_adopted_is_not_settled(
+    watching: Callable[..., LiveWatch], fleet: FakeFleet
+) -> None:
+    watch = watching()
+    until(lambda: watch.settled)
+    hold = threading.Event()
+    watch.subscribe(lambda _: None if hold.wait(10.0) else None)
+    new = FakeLink("alertmanager")
+    adopted = watch.adopt(Environment("test"), (spec(fleet, "fleet"), spec(new, "alertmanager")))
+    assert adopted.wait(5.0)
+    settled = watch.settled
+    hold.set()
+    assert not settled
 
 
 def test_a_subscriber_that_fails_harms_no_other(watching: Callable[..., LiveWatch]) -> None:
