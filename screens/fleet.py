@@ -114,7 +114,8 @@ class FleetScreen(ConsoleScreen, inherit_bindings=False):
             label = service_label(self.snapshot.fleet, row.service)
             return table.service(row.service, worst, folded=row.folded, label=label)
         finding = self._troubles.replicas.get(row.replica.name)
-        return table.replica(row.replica, finding, label=replica_label(row.replica, row.service))
+        label = replica_label(row.replica, row.service)
+        return table.replica(row.replica, finding, role=row.service.role, label=label)
 
     def _label(self, row: Row | None) -> str:
         if row is None:

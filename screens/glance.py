@@ -7,8 +7,8 @@ from textual.widget import Widget
 
 from console.model.findings import Finding, PlaceKind, Word
 from console.present.columns import cut
-from console.present.finding import FindingColumns, context, detail
-from console.present.glance import change_lines, vital_lines
+from console.present.finding import FindingColumns, detail
+from console.present.glance import change_lines, finding_groups, vital_lines
 from console.present.lines import Line, Segment, line
 from screens import keymap
 from screens.base import ConsoleScreen, bindings
@@ -78,9 +78,16 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
     def draw_body(self) -> None:
         """Findings, changes, vitals; the selected finding beside them where there is room."""
         columns, self._room = self.place_panes(self._list, self._detail, opened=self._opened)
-        findings = self._shown_findings()
-        rows = self._draw_findings(findings, columns)
-        self._share_height(rows, columns)
+        vitals = vital_lines(
+            self.snapshot, columns, now=self.cofa.now(), ascii_only=self.painter.ascii
+        )
+        # Line 1, the verdict, the rule, the heading, the other screens and the keys stay.
+        room = self.size.height - 6 - len(vitals)
+        least = 1 + max(1, min(CHANGES_LEAST, len(self.snapshot.changes)))
+        most = max(1, room - least)
+        shown = min(self._draw_findings(self._shown_findings(), columns, most), most)
+        self._findings.styles.height = shown
+        self._draw_lower(vitals, room - shown, columns)
         self.draw_detail()
 
     def _shown_findings(self) -> list[Finding]:
@@ -91,8 +98,8 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
             if wanted in f"{finding.severity} {finding.subject} {finding.summary}".casefold()
         ]
 
-    def _draw_findings(self, findings: Sequence[Finding], columns: int) -> int:
-        """Show the list; gives how many lines it would take."""
+    def _draw_findings(self, findings: Sequence[Finding], columns: int, most: int) -> int:
+        """Show the list, long summaries whole where that takes `most` lines; gives its lines."""
         now = self.cofa.now()
         widths = FindingColumns.of(findings, columns)
         self._heading.show((widths.header(),))
@@ -101,12 +108,11 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
             return 1
         keys: list[str] = []
         made: list[Line] = []
-        for finding in findings:
-            keys.append(finding.id)
-            made.append(widths.row(finding, now))
-            if told := context(finding, self.snapshot.changes):
-                keys.append("")
-                made.append(widths.more(told))
+        changes = self.snapshot.changes
+        groups = finding_groups(findings, changes, widths, now=now, most=most)
+        for finding, group in zip(findings, groups, strict=True):
+            keys += [finding.id] + [""] * (len(group) - 1)
+            made += group
         self._findings.show_rows(keys, made.__getitem__)
         return len(keys)
 
@@ -120,19 +126,13 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
             return "  none seen, but not every source is seen: this is no all-clear"
         return "  none: whatever needs attention would stand here"
 
-    def _share_height(self, wanted: int, columns: int) -> None:
-        """Give the findings what they want, but leave room for changes and vitals."""
+    def _draw_lower(self, vitals: Sequence[Line], room: int, columns: int) -> None:
+        """Changes, vitals, the other screens; what is left of `room` between them is blank."""
+        most = max(1, min(CHANGES_MOST, room - 1))
         now = self.cofa.now()
-        vitals = vital_lines(self.snapshot, columns, now=now, ascii_only=self.painter.ascii)
-        places = line(Segment(f" {keymap.places()}", "dim"))
-        rows = self.size.height - 5  # line 1, the verdict, the rule, the heading, the keys
-        room = rows - len(vitals) - 1
-        least = 1 + max(1, min(CHANGES_LEAST, len(self.snapshot.changes)))
-        shown = max(1, min(wanted, room - least))
-        most = max(1, min(CHANGES_MOST, room - shown - 1))
         changes = change_lines(self.snapshot.changes, columns, now=now, most=most)
-        blank: tuple[Line, ...] = ((),) * (room - shown - len(changes))
-        self._findings.styles.height = shown
+        blank: tuple[Line, ...] = ((),) * (room - len(changes))
+        places = line(Segment(f" {keymap.places()}", "dim"))
         self._lower.show((*changes, *vitals, *blank, places))
 
     def draw_detail(self) -> None:

@@ -13,7 +13,7 @@ from console.present.lines import Line, Segment, line
 DOCTOR: Final = "cofa doctor"
 CONTEXT_WINDOW: Final = 2 * units.HOUR
 """A release less than this before a trouble is named with it."""
-_AGE: Final = 8
+_AGE: Final = 6
 _SUMMARY_LEAST: Final = 20
 _STYLES: Final = {
     Severity.P0: "p0",
@@ -48,18 +48,23 @@ def summary(finding: Finding, now: float) -> str:
 
 
 def context(finding: Finding, changes: Sequence[Change]) -> str:
-    """``began 30 min after backend v1.2.3 -> v1.3.0``; empty where no release came before."""
+    """``began 30 min after backend v1.2.3 -> v1.3.0``; empty where nothing came before.
+
+    Without a release, what was created or configured anew is named: at first sight
+    nobody knows what ran before.
+    """
     if finding.blind or finding.severity in (Severity.NOTE, Severity.P2):
         return ""
-    before = [
-        change
-        for change in changes
-        if change.kind is ChangeKind.RELEASE and 0 <= finding.since - change.at <= CONTEXT_WINDOW
-    ]
-    if not before:
-        return ""
-    newest = max(before, key=lambda change: change.at)
-    return f"began {units.age(finding.since - newest.at)} after {newest.text}"
+    for kind in (ChangeKind.RELEASE, ChangeKind.CONFIG):
+        before = [
+            change
+            for change in changes
+            if change.kind is kind and 0 <= finding.since - change.at <= CONTEXT_WINDOW
+        ]
+        if before:
+            newest = max(before, key=lambda change: change.at)
+            return f"began {units.age(finding.since - newest.at)} after {newest.text}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,21 @@ class FindingColumns:
             text += "  " + left("answered by", self.answer)
         return line(Segment(text, "dim"))
 
-    def row(self, finding: Finding, now: float, marker: str = " ") -> Line:
-        """One finding."""
+    def group(
+        self, finding: Finding, changes: Sequence[Change], now: float, *, whole: bool
+    ) -> list[Line]:
+        """One finding and what belongs below it; the rest of a long summary only if `whole`."""
+        pieces = wrapped(summary(finding, now), self.summary) if whole else ()
+        rest = " ".join(pieces[1:])
+        first = self.row(finding, now, pieces[0] if rest else "")
+        return [first, *(self.more(text) for text in (rest, context(finding, changes)) if text)]
+
+    def row(self, finding: Finding, now: float, text: str = "") -> Line:
+        """One finding in one line; `text` stands for its summary."""
         pieces = [
-            Segment(marker[:1] or " "),
+            Segment(" "),
             Segment(left(word(finding), self.word), style(finding)),
-            Segment(" " + left(summary(finding, now), self.summary), style(finding)),
+            Segment(" " + left(text or summary(finding, now), self.summary), style(finding)),
             Segment(right(units.age(now - finding.since), 1 + _AGE)),
         ]
         if self.answer:

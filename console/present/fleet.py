@@ -64,8 +64,10 @@ class FleetTable:
             p95,
         )
 
-    def replica(self, replica: Replica, finding: Finding | None, *, label: str = "") -> Line:
-        """One replica, with the worst finding about it."""
+    def replica(
+        self, replica: Replica, finding: Finding | None, *, role: Role = Role.OTHER, label: str = ""
+    ) -> Line:
+        """One replica, with the worst finding about it; `role` is its service's."""
         words, style = replica_state(replica, finding, self.now)
         up = replica.started_at if replica.running else None
         use = self.usage.get(replica.id)
@@ -75,7 +77,7 @@ class FleetTable:
             image_words(replica.image),
             units.age(self.now - up) if up else "",
             [use] if use else [],
-            self._replica_p95(replica),
+            self._replica_p95(replica, role),
         )
 
     def _row(
@@ -109,9 +111,12 @@ class FleetTable:
         value = self.metrics.value(name) if self.metrics else None
         return units.duration(value) if units.known(value) else ""
 
-    def _replica_p95(self, replica: Replica) -> str:
+    def _replica_p95(self, replica: Replica, role: Role) -> str:
+        """A backend's replica that says nothing is told; of others nothing is expected."""
         figures = replica_figures(replica, self.metrics)
-        return units.duration(figures.p95) if figures and units.known(figures.p95) else ""
+        if figures and units.known(figures.p95):
+            return units.duration(figures.p95)
+        return units.NO_DATA if role is Role.BACKEND and self.metrics else ""
 
 
 def service_image(service: Service) -> str:

@@ -8,7 +8,7 @@ from console.model.findings import Finding, Word
 from console.model.snapshot import Snapshot
 from console.present import units
 from console.present.columns import cut, left, width
-from console.present.finding import FindingColumns, context
+from console.present.finding import FindingColumns
 from console.present.lines import Line, Segment, fitted, line
 from console.present.spark import sparkline
 from console.present.verdict import place_line, verdict_line
@@ -17,8 +17,7 @@ from console.present.vitals import Vital, counters, vitals
 CHANGES_LEAST: Final = 3
 """Changes that stay on the screen however many findings there are."""
 CHANGES_MOST: Final = 12
-WIDE: Final = 100
-"""From this width on the vitals stand in four columns."""
+NO_CHANGE: Final = "nothing seen: releases, restarts, exits and reboots would stand here"
 ROWS: Final = (
     ("replicas", "requests", "db_connections"),
     ("p95", "", "db_cache_hit"),
@@ -66,9 +65,8 @@ def finding_lines(
     if not findings:
         return (line(Segment(" findings", "dim")), line(cut(f"  {nothing}", columns)))
     rows: list[Line] = []
-    groups = [_group(finding, changes, widths, now) for finding in findings]
-    lines_all = sum(len(group) for group in groups)
-    if most is not None and 1 + lines_all > most:
+    groups = finding_groups(findings, changes, widths, now=now, most=most and most - 1)
+    if most is not None and 1 + sum(len(group) for group in groups) > most:
         groups = [group[:1] for group in groups]
     shown = len(groups)
     if most is not None and 1 + sum(len(group) for group in groups) > most:
@@ -81,13 +79,28 @@ def finding_lines(
     return (widths.header(), *rows)
 
 
+def finding_groups(
+    findings: Sequence[Finding],
+    changes: Sequence[Change],
+    widths: FindingColumns,
+    *,
+    now: float,
+    most: int | None,
+) -> list[list[Line]]:
+    """The lines of each finding: with the whole of its summary where all fit into `most`."""
+    groups = [widths.group(finding, changes, now, whole=True) for finding in findings]
+    if most is None or sum(len(group) for group in groups) <= most:
+        return groups
+    return [widths.group(finding, changes, now, whole=False) for finding in findings]
+
+
 def change_lines(
     changes: Sequence[Change], columns: int, *, now: float, most: int
 ) -> tuple[Line, ...]:
     """What changed, newest first, under its heading."""
     head = line(Segment(" what changed", "dim"))
     if not changes:
-        return (head, line("  nothing seen yet"))
+        return (head, line(cut(f"  {NO_CHANGE}", columns)))
     return (head, *(change_line(change, columns, now=now) for change in changes[:most]))
 
 
@@ -99,9 +112,11 @@ def change_line(change: Change, columns: int, *, now: float) -> Line:
 
 
 def change_text(change: Change, now: float) -> str:
-    """Its words; where it came often, how often and since when."""
-    if change.count < 2 or change.first_at is None:
+    """Its words; where it came often, how often and, if that is known, since when."""
+    if change.count < 2:
         return change.text
+    if change.first_at is None:
+        return f"{change.text}, {change.count} times"
     return f"{change.text}, {change.count} times since {units.moment(change.first_at, now)}"
 
 
@@ -134,14 +149,6 @@ def _middle(snapshot: Snapshot, columns: int, room: int | None, now: float) -> t
     )
     below = change_lines(changes, columns, now=now, most=min(CHANGES_MOST, room - len(above) - 1))
     return above + below
-
-
-def _group(
-    finding: Finding, changes: Sequence[Change], widths: FindingColumns, now: float
-) -> list[Line]:
-    told = context(finding, changes)
-    row = widths.row(finding, now)
-    return [row, widths.more(told)] if told else [row]
 
 
 def _vital_row(known: dict[str, Vital], row: Sequence[str], columns: int, ascii_only: bool) -> Line:

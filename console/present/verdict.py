@@ -27,10 +27,12 @@ def place_line(snapshot: Snapshot, columns: int, *path: str, mode: str = "", now
     `mode` is the word after the name (``READ-ONLY``); the rehearsal says so by itself.
     """
     words = " ".join(word for word in ("REHEARSAL" if snapshot.rehearsal else "", mode) if word)
-    where = " / ".join((snapshot.environment, *path))
-    pieces = [Segment(" cofa "), Segment(where, "bold")]
+    # A rehearsal that has no name of its own says so once.
+    names = path if snapshot.environment.upper() == words else (snapshot.environment, *path)
+    pieces = [Segment(" cofa "), Segment(" / ".join(names), "bold")]
     if words:
-        pieces.insert(1, Segment(words + " ", "mode"))
+        joint = " " if names != path else " / " if path else ""
+        pieces[1:1] = [Segment(words, "mode"), Segment(joint)]
     clock = units.clock(now)
     right = line(f"{clock}  {oldest_data(snapshot, now)}")
     return _both(line(*pieces), right, line(clock), columns)

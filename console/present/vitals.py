@@ -209,8 +209,9 @@ def _budget(snapshot: Snapshot, now: float) -> Vital:
         b for b in (source.value.burn if source and source.value else ()) if b.rate is not None
     ]
     longest = max(burns, key=lambda burn: window_seconds(burn.window), default=None)
-    text = f"{longest.rate:.1f}x in {longest.window}" if longest else None
-    return _metric(snapshot, now, ("burn", "burn"), text)
+    window = units.span(window_seconds(longest.window)) if longest else ""
+    text = f"{longest.rate:.1f}x over {window}" if longest else None
+    return _metric(snapshot, now, ("burn", "burn rate"), text)
 
 
 def _slow_queries(snapshot: Snapshot, now: float) -> Vital:

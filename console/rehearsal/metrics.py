@@ -31,8 +31,8 @@ from console.rehearsal.world import World
 
 AVAILABILITY: Final = 0.999
 STEP: Final = 60.0
-POINTS: Final = 60
-"""One hour of series."""
+POINTS: Final = 61
+"""One hour of series, with both its ends."""
 WINDOWS: Final = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "6h": 21600.0, "3d": 259200.0}
 _SAMPLES: Final = 12
 _EXTRA: Final[Mapping[str, Unit]] = {"db_slow_queries": Unit.COUNT}

@@ -117,7 +117,8 @@ def _added(told: list[Change], change: Change) -> list[Change]:
         for index, other in enumerate(told):
             close = 0 <= change.at - other.at < AGAIN
             if close and (other.kind, other.subject) == (change.kind, change.subject):
-                first = other.first_at if other.first_at is not None else other.at
+                # Of several that were told at first sight nobody knows when the first was.
+                first = other.at if other.count == 1 else other.first_at
                 again = replace(change, count=other.count + change.count, first_at=first)
                 return [*told[:index], *told[index + 1 :], again]
     return [*told, change]
@@ -302,7 +303,7 @@ def _of_replica(
         yield Change(at, ChangeKind.RESTART, replica.name, f"{replica.name} restarted")
     if replica.health.value == before.health or replica.id != before.id:
         return
-    if replica.health is Health.UNHEALTHY:
+    if replica.health is Health.UNHEALTHY and replica.running:
         said = last_output(replica)
         text = f"{replica.name} unhealthy" + (f": {said}" if said else "")
         yield Change(streak_start(replica) or now, ChangeKind.HEALTH, replica.name, text)

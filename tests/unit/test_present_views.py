@@ -5,14 +5,16 @@ from types import ModuleType
 
 import pytest
 
-from console.model.findings import Severity
+from console.model.changes import Change, ChangeKind
+from console.model.findings import Finding, Severity
 from console.model.fleet import Exit, Mount, Port, Usage
 from console.model.readings import Source
 from console.model.signals import ReplicaFigures
 from console.present.columns import width
-from console.present.finding import context, detail
+from console.present.finding import FindingColumns, context, detail
 from console.present.fleet import FleetTable, replica_state, service_image
 from console.present.fleet_detail import replica_detail, service_detail
+from console.present.glance import change_text, finding_groups
 from console.present.lines import columns_of, plain
 from console.present.sources import source_lines
 from console.present.verdict import place_line, verdict_line
@@ -79,6 +81,46 @@ def test_place_names_the_rehearsal(scenes: ModuleType) -> None:
     assert plain(place_line(shown, 60, "Fleet", "backend", now=scenes.NOW)).endswith("15:42:07Z")
 
 
+def test_a_rehearsal_of_no_environments_name_says_so_once(scenes: ModuleType) -> None:
+    shown = replace(scenes.snapshot(scenes.readings(), rehearsal=True), environment="rehearsal")
+    assert plain(place_line(shown, 80, "Fleet", now=scenes.NOW)).startswith(
+        " cofa REHEARSAL / Fleet  "
+    )
+    assert plain(place_line(shown, 80, now=scenes.NOW)).startswith(" cofa REHEARSAL  ")
+
+
+def broken(scenes: ModuleType) -> Finding:
+    ill = scenes.exited()
+    fleet = scenes.source("engine", scenes.fleet(backend=scenes.three(r2=ill)), pace=15.0)
+    return scenes.only(scenes.readings(fleet=fleet))
+
+
+def test_a_trouble_names_what_was_created_before_it_where_no_release_is_known(
+    scenes: ModuleType,
+) -> None:
+    found = replace(broken(scenes), since=scenes.NOW - 600)
+    made = Change(scenes.NOW - 2400, ChangeKind.CONFIG, "b", "backend v1.3.0 created, 3 replicas")
+    assert context(found, (made,)) == "began 30 min after backend v1.3.0 created, 3 replicas"
+    released = replace(made, at=made.at - 60, kind=ChangeKind.RELEASE, text="backend v1 -> v2")
+    assert context(found, (made, released)) == "began 31 min after backend v1 -> v2"
+
+
+def test_a_long_summary_goes_on_below_where_there_is_room(scenes: ModuleType) -> None:
+    found = replace(broken(scenes), summary="word " * 19 + "end")
+    widths = FindingColumns.of((found,), 80)
+    roomy = finding_groups((found,), (), widths, now=scenes.NOW, most=2)
+    assert [plain(item).split()[-1] for item in roomy[0]][1:] == ["end"]
+    assert ".." not in plain(roomy[0][0])
+    (tight,) = finding_groups((found,), (), widths, now=scenes.NOW, most=1)
+    assert len(tight) == 1 and ".." in plain(tight[0])
+    assert max(columns_of(item) for item in (*roomy[0], *tight)) <= 80
+
+
+def test_how_often_without_a_since_where_nobody_knows_the_first(scenes: ModuleType) -> None:
+    seen = Change(scenes.NOW, ChangeKind.EXIT, "b", "backend-4 exited 1", count=5)
+    assert change_text(seen, scenes.NOW) == "backend-4 exited 1, 5 times"
+
+
 def test_a_finding_in_full(scenes: ModuleType) -> None:
     found = scenes.only(
         scenes.readings(
@@ -137,6 +179,8 @@ def test_what_the_rows_say(scenes: ModuleType) -> None:
     assert replica_state(service.replicas[1], None, scenes.NOW)[0] == (
         "exited 137 (killed) 12 s ago"
     )
+    silent = plain(rows.replica(service.replicas[2], None, role=service.role)).split()
+    assert silent[-2:] == ["no", "data"]
     mixed = scenes.three(r2=scenes.replica("shop-backend-2", image=scenes.image("v1.3.0")))
     assert service_image(mixed) == "mixed"
 

@@ -99,6 +99,23 @@ def test_a_crash_loop_is_told_once_with_its_count(scenes: ModuleType) -> None:
     assert (history.changes[0].count, history.changes[0].first_at) == (4, scenes.NOW + 59)
 
 
+def test_a_loop_that_was_there_at_first_sight_has_no_known_beginning(scenes: ModuleType) -> None:
+    looks = []
+    for restarts in (5, 6):
+        at = scenes.NOW + 10.0 * restarts
+        ill = scenes.replica("b", restarts=restarts, started_at=at, last_exit=Exit(at - 1, 1))
+        looks.append((scenes.fleet(backend=scenes.three(r2=ill)), at + 5))
+    (told,) = scenes.history(looks).changes
+    assert (told.text, told.count, told.first_at) == ("b exited 1", 6, None)
+
+
+def test_what_was_killed_is_not_also_told_as_unhealthy(scenes: ModuleType) -> None:
+    dead = replace(scenes.exited(), health=Health.UNHEALTHY)
+    looks = [scenes.fleet(), scenes.fleet(backend=scenes.three(r2=dead))]
+    history = scenes.history([(look, scenes.NOW + i) for i, look in enumerate(looks)])
+    assert [change.kind for change in history.changes] == [ChangeKind.EXIT]
+
+
 def test_health_flips_are_collapsed(scenes: ModuleType) -> None:
     looks = [(scenes.fleet(), scenes.NOW)]
     for i in range(6):
