@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from console.errors import FailureKind
 from console.model.edges import EdgeReport, Probe
 from console.model.findings import PlaceKind, Severity
 from console.model.fleet import Role
@@ -43,17 +44,27 @@ def candidates(view: View) -> Iterator[Candidate]:
 def _is_down(report: EdgeReport, now: float) -> bool:
     """Whether users get nothing from it.
 
-    An edge whose certificate is refused does answer: that is the certificate's trouble.
+    An edge whose certificate is refused does answer: that is the certificate's trouble. One
+    that stays silent behind such a certificate does not.
     """
-    if report.health.status is not None:
-        return report.health.status >= 500
+    health = report.health
+    if health.status is not None:
+        return health.status >= 500
+    if health.failure is not None and health.failure.kind is FailureKind.TIMEOUT:
+        return True
     certificate = report.certificate
     return certificate is None or not (certificate.problem or certificate.not_after <= now)
 
 
-def _rule(probes: Sequence[Probe]) -> str:
-    """Without an answer it is the edge's own trouble, otherwise that of what is behind it."""
-    return ERROR if all(probe.status is not None for probe in probes) else DOWN
+def _rule(reports: Sequence[EdgeReport]) -> str:
+    """Of an edge that answers, or greets and then falls silent, the trouble is behind it."""
+    return ERROR if all(r.health.status is not None or _fell_silent(r) for r in reports) else DOWN
+
+
+def _fell_silent(report: EdgeReport) -> bool:
+    failure = report.health.failure
+    late = failure is not None and failure.kind is FailureKind.TIMEOUT
+    return late and report.certificate is not None
 
 
 def _said(health: Probe) -> str:
@@ -66,7 +77,7 @@ def _all_down(view: View, down: Sequence[Seen]) -> Candidate:
     """No edge that can be seen answers; with an edge unseen that is not yet an outage."""
     count, all_edges = len(down), len(view.readings.edges)
     finding = view.finding(
-        _rule([report.health for _, report in down]),
+        _rule([report for _, report in down]),
         "all",
         Severity.P0 if count == all_edges else Severity.P1,
         f"no edge answers: {count} of {all_edges} down, {_said(down[0][1].health)}",
@@ -89,7 +100,7 @@ def _all_down(view: View, down: Sequence[Seen]) -> Candidate:
 def _one_down(view: View, name: str, report: EdgeReport) -> Candidate:
     alone = len(view.readings.edges) == 1
     finding = view.finding(
-        _rule([report.health]),
+        _rule([report]),
         report.name,
         Severity.P0 if alone else Severity.P1,
         f"edge {report.name} {'does not answer: ' if report.health.status is None else ''}"

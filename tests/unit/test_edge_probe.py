@@ -251,6 +251,28 @@ def test_through_a_host(authority: Authority, serve: Any, faults: Any) -> None:
     assert report.health.failure.subject == "edge a https://api.example.com"
 
 
+def test_an_edge_that_never_answers_is_reported_in_time(
+    authority: Authority, serve: Any, faults: Any
+) -> None:
+    server = serve(faults.silent, authority.context(["api.example.com"], 61, True))
+    clock = SystemClock()
+    deadline = Deadline.after(clock, 1.0)
+    config = {"url": "https://api.example.com", "connect": f"127.0.0.1:{server.port}"}
+    edge = EdgeConfig("a", **config, http_connect="none", ca=authority.file)  # type: ignore[arg-type]
+    report = EdgeProbe(edge, None, clock).read(deadline)
+    assert not deadline.passed, "whoever asked has not given up yet"
+    assert report.health.failure is not None
+    assert report.health.failure.kind is FailureKind.TIMEOUT
+    assert report.certificate is not None and report.certificate.problem == "self-signed"
+    through = EdgeConfig("a", **config, http_connect="none", through="prod-1")  # type: ignore[arg-type]
+    host: Any = Host(True)
+    assert EdgeProbe(through, host, clock).read(Deadline.after(clock, 1.0)).health.failure
+    lost: Any = Host(False)
+    lost.reach = lambda address, deadline: address
+    with pytest.raises(LinkError, match="host prod-1: gone"):
+        EdgeProbe(through, lost, clock).read(Deadline.after(clock, 1.0))
+
+
 def test_certificates_that_say_little_or_nothing() -> None:
     assert parsed(b"no certificate", "self-signed") is None
     assert verified({}) is None

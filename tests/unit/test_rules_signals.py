@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from console.errors import Failure, FailureKind
 from console.model.backups import Backup
-from console.model.edges import Upstreams
+from console.model.edges import Probe, Upstreams
 from console.model.findings import Severity
 from console.model.policy import Policy
 from console.model.signals import Alerts, Burn, EndpointFigures, Rule
@@ -160,6 +161,18 @@ def test_an_edge_whose_certificate_is_refused_is_not_down(scenes: ModuleType) ->
     ended = scenes.certificate(-86400.0)
     reports = [scenes.edge(n, certificate=ended, health=scenes.probe(None)) for n in NAMES]
     assert scenes.only(edges(scenes, *reports)).severity is Severity.P0
+
+
+def test_an_edge_that_hangs_behind_a_refused_certificate_is_down(scenes: ModuleType) -> None:
+    bad = scenes.certificate(90 * 86400, problem="self-signed")
+    failure = Failure(FailureKind.TIMEOUT, "edge nginx-1", "no answer in 5.4 s", "see its log")
+    health = Probe("https://shop.example.com/health", scenes.NOW - 2, failure=failure)
+    seen = edges(scenes, scenes.edge(certificate=bad, health=health))
+    assert scenes.by_id(seen)["edge-error/nginx-1"].severity is Severity.P0
+    dead = scenes.three(**{f"r{i}": scenes.exited(f"shop-backend-{i}") for i in (1, 2, 3)})
+    outage = replace(seen, fleet=scenes.source("engine", scenes.fleet(backend=dead)))
+    told = [f.id for f in scenes.findings(outage) if f.severity is Severity.P0]
+    assert told == ["service-below-declared/shop/backend"], "one trouble is one finding"
 
 
 def test_a_certificate_that_is_refused(scenes: ModuleType) -> None:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _BODY_LIMIT: Final = 1 << 20
 _NONE: Final = "none"
+_MARGIN: Final = 0.1
+_MARGIN_MOST: Final = 1.0
+"""The part of a read's time, and the seconds at most, that are kept back from its requests:
+an edge that never answers is what users meet, and there is to be time left to report it."""
 
 Target = TcpAddress | UnixAddress
 
@@ -44,6 +48,10 @@ class Seen:
     probe: Probe
     certificate: Certificate | None = None
     skew: float | None = None
+
+
+def _hung(probe: Probe) -> bool:
+    return probe.failure is not None and probe.failure.kind is FailureKind.TIMEOUT
 
 
 class EdgeProbe:
@@ -83,14 +91,19 @@ class EdgeProbe:
             return self._refused_at_host(error, deadline)
         secure = self._url.startswith("https:")
         tls = self._context() if secure else None
-        with self._guard.lease(deadline) as lease:
+        kept_back = min(_MARGIN_MOST, deadline.left() * _MARGIN)
+        asking = replace(deadline, at=deadline.at - kept_back)
+        with self._guard.lease(asking) as lease:
             asked: list[Callable[[], Seen]] = [
                 lambda: self._ask(self._url + self._config.health, target, lease, tls)
             ]
             if secure and self._config.http_connect != _NONE:
                 asked.append(lambda: self._ask_plain(usual.host, lease))
-            seen = side_by_side(asked, len(asked), deadline)
+            seen = side_by_side(asked, len(asked), asking)
         health = seen[0] or self._overdue()
+        if self._host is not None and _hung(health.probe):
+            # The way may be what hangs: then this raises, and the edge is not seen.
+            self._host.run(("true",), deadline)
         redirect = (seen[1] or self._overdue()) if len(seen) > 1 else None
         self._skew = health.skew
         return EdgeReport(
