@@ -65,6 +65,8 @@ class Exit:
     oom_killed: bool = False
     error: str = ""
     """The engine's own words, e.g. why a start failed."""
+    unhealthy: bool = False
+    """The engine ended it, as its health check kept failing."""
 
     @property
     def signal(self) -> int | None:

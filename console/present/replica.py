@@ -36,6 +36,8 @@ def exit_words(end: Exit, memory_limit: int | None = None) -> str:
         )
     if end.error:
         return f"could not start: {end.error}"
+    if end.unhealthy:
+        return f"stopped by the engine as unhealthy ({end.code})"
     if end.signal is not None:
         return f"exited {end.code} ({_SIGNALS.get(end.signal, f'signal {end.signal}')})"
     return "ended by itself (0)" if end.code == 0 else f"exited {end.code}"

@@ -11,6 +11,7 @@ from console.links.engine.containers import container_of
 from console.links.engine.images import LocalImage
 from console.links.engine.swarm import Swarm, SwarmParts, references, services_of_worker, swarm_of
 from console.model.fleet import Health, Replica, Service, ServiceKind, State
+from console.present.replica import exit_words
 
 ANSWERS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "engine_answers/swarm.json").read_text()
@@ -187,6 +188,16 @@ def test_rejected_is_the_engines_failure() -> None:
     replica = one(swarm(tasks=[record], here=False))
     assert replica.last_exit is not None
     assert (replica.last_exit.code, replica.last_exit.error) == (125, "invalid mount config")
+
+
+def test_a_process_that_ran_and_failed_did_start() -> None:
+    killed = task(1, "failed", "shutdown", code=137, error="task: non-zero exit (137)")
+    end = one(swarm(tasks=[killed], here=False)).last_exit
+    assert end is not None and exit_words(end) == "exited 137 (killed)"
+    words = "task: non-zero exit (143): dockerexec: unhealthy container"
+    sick = task(1, "failed", "shutdown", code=143, error=words)
+    end = one(swarm(tasks=[sick], here=False)).last_exit
+    assert end is not None and exit_words(end) == "stopped by the engine as unhealthy (143)"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ remove, orphaned. With a health check a task is `starting` until it is healthy, 
 once it is unhealthy: so a running one is healthy, whichever node it is on.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,6 +18,9 @@ from console.model.fleet import Exit, Health, Image, Mount, Port, Replica, State
 
 _ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 _FAILED: Final = frozenset(("failed", "rejected"))
+_RAN: Final = re.compile(r"task: non-zero exit \(\d+\)")
+"""Swarm's words for a process that did run, whatever ended it."""
+_UNHEALTHY: Final = "unhealthy container"
 _NOT_RUN: Final = 125
 """Docker's exit status for what the engine itself could not run."""
 
@@ -67,8 +71,11 @@ class Task:
         if not self.ended or (self.exit_code is None and not failed):
             return None
         code = _NOT_RUN if self.exit_code is None else self.exit_code
-        oom = "oom" in self.message.lower().split() or "out of memory" in self.message.lower()
-        return Exit(self.changed_at, code, oom, self.message if failed else "")
+        said = self.message.lower()
+        oom = "oom" in said.split() or "out of memory" in said
+        ran = _RAN.match(said) is not None
+        error = self.message if failed and not ran else ""
+        return Exit(self.changed_at, code, oom, error, unhealthy=ran and _UNHEALTHY in said)
 
 
 def task_of(record: Mapping[str, Any]) -> Task:
