@@ -2,10 +2,9 @@
 
 import fcntl
 import os
-import pty
 import select
-import signal
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,32 +22,43 @@ class Terminal:
     environ: Mapping[str, str]
     columns: int = 80
     lines: int = 24
-    pid: int = 0
+    cwd: str | None = None
     master: int = -1
     started: float = 0.0
     received: int = 0
-    status: int | None = None
+    process: "subprocess.Popen[bytes]" = field(init=False)
     screen: pyte.Screen = field(init=False)
     stream: pyte.ByteStream = field(init=False)
 
     def __enter__(self) -> "Terminal":
         self.screen = pyte.Screen(self.columns, self.lines)
         self.stream = pyte.ByteStream(self.screen)
-        self.started = time.monotonic()
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            try:
-                os.execvpe(self.argv[0], list(self.argv), dict(self.environ))  # noqa: S606
-            finally:
-                os._exit(127)
+        self.master, slave = os.openpty()
         self.resize(self.columns, self.lines)
+        self.started = time.monotonic()
+        # setsid makes the terminal the controlling one, as a login does.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *self.argv],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=dict(self.environ),
+            cwd=self.cwd,
+        )
+        os.close(slave)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.status = os.waitpid(self.pid, 0)[1]
-        os.close(self.master)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The terminal goes away."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
 
     def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size."""
@@ -58,12 +68,16 @@ class Terminal:
 
     def read(self, timeout: float) -> int:
         """Take in what is there within `timeout` seconds; gives the number of bytes."""
+        if self.master < 0:
+            time.sleep(timeout)
+            return 0
         ready, _, _ = select.select([self.master], [], [], timeout)
         if not ready:
             return 0
         try:
             data = os.read(self.master, 65536)
-        except OSError:
+        except OSError:  # the other end is closed, and so it will stay
+            time.sleep(0.01)
             return 0
         self.received += len(data)
         self.stream.feed(data.replace(b"\x1b[?2026$p", b""))
@@ -96,28 +110,28 @@ class Terminal:
 
     def cpu(self) -> float:
         """Seconds of processor that the program, its threads and ended children have used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int:
         """Bytes resident, of the program and its children."""
         total = 0
-        for pid in (self.pid, *_children(self.pid)):
+        for pid in (self.process.pid, *_children(self.process.pid)):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("VmRSS:"):
                     total += int(line.split()[1]) * 1024
         return total
 
-    def wait_end(self, timeout: float) -> float:
-        """Seconds until the program has ended. Raises TimeoutError."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < timeout:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = status
-                return time.monotonic() - begun
+    def wait_end(self, timeout: float) -> int:
+        """The exit code, once the program has ended. Raises TimeoutError."""
+        end = time.monotonic() + timeout
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                raise TimeoutError(f"still running after {timeout} s:\n{self.text()}")
             self.read(0.01)
-        raise TimeoutError(f"still running after {timeout} s:\n{self.text()}")
+        while self.read(0.01):
+            pass
+        return self.process.returncode
 
 
 def _children(pid: int) -> tuple[int, ...]:
