@@ -101,6 +101,11 @@ class Verdict:
     blind: tuple[Finding, ...] = ()
     """The findings that say what cannot be seen, oldest first."""
 
+    @property
+    def unbegun(self) -> bool:
+        """Whether it is not known yet which sources there are."""
+        return self.reading and self.sources == 0
+
 
 def verdict(findings: Iterable[Finding], *, answered: int, sources: int, reading: bool) -> Verdict:
     """Sum up. A live trouble wins over blindness, and blindness over OK.

@@ -104,6 +104,8 @@ def _unseen(snapshot: Snapshot, now: float, room: int) -> list[str]:
 
 def _unknown(snapshot: Snapshot, now: float, room: int) -> list[str]:
     verdict = snapshot.verdict
+    if verdict.unbegun:
+        return ["reading: no source has answered yet"]
     if verdict.sources == 0:
         return ["nothing is watched: run cofa init"]
     last = _last(snapshot.findings, now)

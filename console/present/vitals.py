@@ -12,6 +12,7 @@ from console.model.snapshot import Snapshot
 from console.present import units
 
 NOT_WATCHED: Final = "not watched"
+READING: Final = "reading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Vital:
     @property
     def style(self) -> str:
         """Name of its style."""
-        if self.value in (NOT_WATCHED, units.NO_DATA, "reading"):
+        if self.value in (NOT_WATCHED, units.NO_DATA, READING):
             return "dim"
         return "stale" if self.word.startswith("stale") else self.word.lower()
 
@@ -80,11 +81,17 @@ def worst(findings: Iterable[Finding], *rules: str) -> Severity | None:
     return min(found, key=lambda severity: severity.rank, default=None)
 
 
+def _about(findings: Iterable[Finding], found: Iterable[Service]) -> list[Finding]:
+    """The findings about these services and their replicas."""
+    keys = {s.key for s in found} | {r.name for s in found for r in s.replicas}
+    return [finding for finding in findings if finding.place.key in keys]
+
+
 def _unseen(source: Source[Any] | None, now: float) -> str:
     """Why there is no value: ``not watched``, ``reading``, ``no data``."""
     if source is None:
         return NOT_WATCHED
-    return "reading" if source.sight(now) is Sight.READING else units.NO_DATA
+    return READING if source.sight(now) is Sight.READING else units.NO_DATA
 
 
 def _stale(source: Source[Any] | None, now: float) -> str:
@@ -106,7 +113,8 @@ def _vital(
     """A vital of `source`; a `value` of None is not there, for whatever reason."""
     key, label = names
     if value is None or source is None or source.good is None:
-        return Vital(key, label, _unseen(source, now))
+        unbegun = source is None and snapshot.verdict.unbegun
+        return Vital(key, label, READING if unbegun else _unseen(source, now))
     severity = worst(snapshot.findings, *rules)
     word = _stale(source, now) or (severity.value if severity else "ok" if rules else "")
     return Vital(key, label, value, policy, word)
@@ -132,10 +140,11 @@ def _metric(
 
 def _replicas(snapshot: Snapshot, now: float) -> Vital:
     found = backends(snapshot)
+    about = replace(snapshot, findings=tuple(_about(snapshot.findings, found)))
     declared = sum(service.declared or 0 for service in found)
     healthy = sum(service.healthy for service in found)
     return _vital(
-        snapshot,
+        about,
         now,
         snapshot.readings.fleet,
         ("replicas", "replicas"),
@@ -210,8 +219,8 @@ def _budget(snapshot: Snapshot, now: float) -> Vital:
     ]
     longest = max(burns, key=lambda burn: window_seconds(burn.window), default=None)
     window = units.span(window_seconds(longest.window)) if longest else ""
-    text = f"{longest.rate:.1f}x over {window}" if longest else None
-    return _metric(snapshot, now, ("burn", "burn rate"), text)
+    text = f"{longest.rate:.1f}x" if longest else None
+    return _metric(snapshot, now, ("burn", "burn rate"), text, f"over {window}")
 
 
 def _slow_queries(snapshot: Snapshot, now: float) -> Vital:

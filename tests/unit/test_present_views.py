@@ -10,11 +10,12 @@ from console.model.findings import Finding, Severity
 from console.model.fleet import Exit, Mount, Port, Usage
 from console.model.readings import Source
 from console.model.signals import ReplicaFigures
+from console.model.snapshot import Snapshot
 from console.present.columns import width
 from console.present.finding import FindingColumns, context, detail
 from console.present.fleet import FleetTable, replica_state, service_image
 from console.present.fleet_detail import replica_detail, service_detail
-from console.present.glance import change_text, finding_groups
+from console.present.glance import change_text, finding_groups, glance_lines
 from console.present.lines import columns_of, plain
 from console.present.sources import source_lines
 from console.present.verdict import place_line, verdict_line
@@ -63,6 +64,13 @@ def test_nothing_to_watch_says_what_to_do(scenes: ModuleType) -> None:
     assert verdict(scenes, scenes.snapshot(type(scenes.readings())())) == (
         " UNKNOWN  nothing is watched: run cofa init"
     )
+
+
+def test_before_anything_is_opened_it_is_being_read(scenes: ModuleType) -> None:
+    first = Snapshot("production", 0.0)
+    assert verdict(scenes, first) == " UNKNOWN  reading: no source has answered yet"
+    screen = "\n".join(plain(one) for one in glance_lines(first, 80, None, now=0.0))
+    assert "not watched" not in screen and "cofa init" not in screen
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 79, 80, 200])

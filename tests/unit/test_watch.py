@@ -349,7 +349,11 @@ def test_what_was_just_adopted_is_not_settled(
     watch = watching()
     until(lambda: watch.settled)
     hold = threading.Event()
-    watch.subscribe(lambda _: [hold.wait(10.0)].clear())
+
+    def held(_: Snapshot) -> None:
+        hold.wait(10.0)
+
+    watch.subscribe(held)
     new = FakeLink("alertmanager")
     adopted = watch.adopt(Environment("test"), (spec(fleet, "fleet"), spec(new, "alertmanager")))
     assert adopted.wait(5.0)
