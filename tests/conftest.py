@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-
 HERE = Path(__file__).parent
 
 

@@ -158,7 +158,8 @@ def ask(alias, environ, config):
 
 
 @pytest.mark.parametrize("openssh", [True, False], ids=["ssh -G", "without OpenSSH"])
-def test_a_configuration_is_followed(config, tmp_path, openssh):
+def test_a_configuration_is_followed(config, tmp_path, openssh, monkeypatch):
+    monkeypatch.setenv("HOME", str(HOME))  # where paramiko's parser looks
     if openssh and shutil.which("ssh") is None:
         pytest.skip("needs OpenSSH's client")
     environ = {"PATH": os.environ["PATH"] if openssh else str(tmp_path / "empty")}
