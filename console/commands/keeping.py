@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from console.config.where import find_config
+from console.links.engine.contexts import engine_origin
 from console.model.readings import Source
 from console.model.snapshot import Snapshot
 from console.paths import Paths
-from console.watch.remembered import KeptPlace, engine_origin, kept_snapshot
+from console.watch.remembered import KeptPlace, kept_snapshot
 
 
 def place_of(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[KeptPlace, Path | None]:
-    """Where the Readings of the environment that `args` name are kept; and its cofa.toml."""
+    """Where the Readings of the environment that `args` name are kept; and its cofa.toml.
+
+    The docker command's engine tells them apart as well, as a cofa.toml need not name one.
+    """
     path = find_config(args.config, environ, Path.cwd())
-    origin = str(path.resolve()) if path is not None else engine_origin(environ)
+    origin = f"{path.resolve() if path is not None else ''}|{engine_origin(environ)}"
     name = args.env or ("default" if path is not None else "found")
     return KeptPlace.of(Paths.of(environ), name, origin), path
 

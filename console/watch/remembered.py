@@ -5,7 +5,6 @@ Loaded before the first paint, so that it imports the model and little else.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -99,12 +98,6 @@ def load(path: Path, kind: type[T]) -> T | None:
     except (OSError, msgspec.MsgspecError, ValueError, TypeError) as error:
         LOG.warning("kept file %s is not used: %s", path.name, type(error).__name__)
         return None
-
-
-def engine_origin(environ: Mapping[str, str]) -> str:
-    """What tells discovered environments apart: the engine that the docker command would use."""
-    names: Iterable[str] = ("DOCKER_HOST", "DOCKER_CONTEXT")
-    return "|".join(environ.get(name, "") for name in names)
 
 
 def _decode(kind: type, value: Any) -> Any:

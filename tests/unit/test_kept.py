@@ -125,6 +125,24 @@ def test_environments_do_not_share_what_is_kept(environ: dict[str, str]) -> None
     assert len(places) == 3
 
 
+@pytest.mark.parametrize("file", ["cofa.toml", ""])
+def test_a_switched_engine_has_kept_files_of_its_own(
+    file: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    environ = {**environ, "COFA_CONFIG": str(tmp_path / file) if file else ""}
+    if not file:
+        (tmp_path / "cofa.toml").unlink()
+    places = {
+        place_of(ARGS, environ)[0],
+        place_of(ARGS, {**environ, "DOCKER_HOST": "ssh://staging"})[0],
+        place_of(ARGS, {**environ, "DOCKER_CONTEXT": "staging"})[0],
+    }
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker" / "config.json").write_text('{"currentContext": "production"}')
+    places.add(place_of(ARGS, environ)[0])
+    assert len(places) == 4
+
+
 def test_kept_files_are_for_their_owner_alone(kept: Snapshot, environ: dict[str, str]) -> None:
     place, _ = place_of(ARGS, environ)
     assert place.cache.stat().st_mode & 0o777 == 0o600

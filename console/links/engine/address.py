@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from console.config.environment import EngineConfig
 from console.errors import FailureKind, LinkError
+from console.links.engine.contexts import DEFAULT_CONTEXT, current_context, docker_config
 from console.links.engine.parts import section, text
 from console.text import clean
 
@@ -38,8 +39,7 @@ def resolve_engine(config: EngineConfig, environ: Mapping[str, str]) -> EngineCo
         return _checked(config)
     if environ.get("DOCKER_HOST"):
         return _checked(_with_environment(config, environ))
-    name = environ.get("DOCKER_CONTEXT") or _current_context(environ)
-    return _of_context(name, config, environ)
+    return _of_context(current_context(environ), config, environ)
 
 
 def _with_environment(config: EngineConfig, environ: Mapping[str, str]) -> EngineConfig:
@@ -47,7 +47,7 @@ def _with_environment(config: EngineConfig, environ: Mapping[str, str]) -> Engin
     config = replace(config, address=environ["DOCKER_HOST"])
     if not environ.get("DOCKER_TLS_VERIFY") or config.tls_ca:
         return config
-    folder = Path(environ.get("DOCKER_CERT_PATH") or _docker_config(environ))
+    folder = Path(environ.get("DOCKER_CERT_PATH") or docker_config(environ))
     return _with_tls(config, folder)
 
 
@@ -63,27 +63,13 @@ def _with_tls(config: EngineConfig, folder: Path) -> EngineConfig:
     )
 
 
-def _docker_config(environ: Mapping[str, str]) -> Path:
-    if environ.get("DOCKER_CONFIG"):
-        return Path(environ["DOCKER_CONFIG"])
-    return Path(environ.get("HOME") or Path.home()) / ".docker"
-
-
-def _current_context(environ: Mapping[str, str]) -> str:
-    try:
-        settings = json.loads((_docker_config(environ) / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return "default"
-    return text(section(settings).get("currentContext")) or "default"
-
-
 def _of_context(name: str, config: EngineConfig, environ: Mapping[str, str]) -> EngineConfig:
-    if name == "default":
+    if name == DEFAULT_CONTEXT:
         if environ.get("DOCKER_HOST"):
             return _checked(_with_environment(config, environ))
         return replace(config, address=DEFAULT)
     identity = hashlib.sha256(name.encode()).hexdigest()
-    contexts = _docker_config(environ) / "contexts"
+    contexts = docker_config(environ) / "contexts"
     host = text(_endpoint(name, contexts / "meta" / identity / "meta.json").get("Host"))
     return _with_tls(
         _checked(replace(config, address=host)), contexts / "tls" / identity / "docker"

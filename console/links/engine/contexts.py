@@ -1,0 +1,36 @@
+"""Docker's own configuration: where it lies, and which context is the current one.
+
+Small, because every command asks it before anything else is loaded.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from console.links.engine.parts import section, text
+
+DEFAULT_CONTEXT: Final = "default"
+
+
+def docker_config(environ: Mapping[str, str]) -> Path:
+    """The directory of the docker command's configuration."""
+    if environ.get("DOCKER_CONFIG"):
+        return Path(environ["DOCKER_CONFIG"])
+    return Path(environ.get("HOME") or Path.home()) / ".docker"
+
+
+def current_context(environ: Mapping[str, str]) -> str:
+    """The context that the docker command would use, DOCKER_HOST aside."""
+    if environ.get("DOCKER_CONTEXT"):
+        return environ["DOCKER_CONTEXT"]
+    try:
+        settings = json.loads((docker_config(environ) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return DEFAULT_CONTEXT
+    return text(section(settings).get("currentContext")) or DEFAULT_CONTEXT
+
+
+def engine_origin(environ: Mapping[str, str]) -> str:
+    """What tells productions apart that no cofa.toml names: the docker command's engine."""
+    return environ.get("DOCKER_HOST") or f"context {current_context(environ)}"
