@@ -503,6 +503,18 @@ def test_upstreams_of_an_unknown_edge(engine: Engine, link: EngineLink) -> None:
     assert "nginx-9%2F..%2Fx" in engine.asked[-1]
 
 
+def test_upstreams_of_a_swarms_edge_before_the_first_read(engine: Engine, link: EngineLink) -> None:
+    known = json.loads((ANSWERS / "swarm.json").read_text())
+    info = {"ID": "x", "Name": "plaza-1", "Swarm": {"ControlAvailable": True}}
+    engine.answers["/info"] = as_json(info)
+    for name in ("services", "tasks", "nodes"):
+        engine.answers[f"/{name}"] = as_json(known[name])
+    with pytest.raises(LinkError):
+        link.upstreams("plaza_edge.plaza-2", 0.0, soon())
+    asked = re.search(r"/tasks/(\w+)/logs", engine.asked[-1])
+    assert asked and asked[1] in {task["ID"] for task in known["tasks"]}
+
+
 def test_exits_of_events_are_kept_for_the_restarted(engine: Engine, link: EngineLink) -> None:
     """A container that runs again does not say how it had ended: the event did."""
     summary = json.loads((ANSWERS / "compose.json").read_text())["containers"][0]

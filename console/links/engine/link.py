@@ -245,17 +245,25 @@ class EngineLink:
         return not client.inspect_container(source)["Config"]["Tty"]
 
     def upstreams(self, edge: str, since: float, deadline: Deadline) -> Upstreams:
-        """Failures to reach an upstream that the log of replica `edge` (its name) holds."""
-        picture = self._picture
-        names = picture.names if picture else {}
-        # Before the first read a container's name serves as well: the engine takes either.
-        replica = next((key for key, name in names.items() if name == edge), edge)
-        lines = self.logs(replica, follow=False, tail=LINES, since=since)
+        """Failures to reach an upstream that the log of replica `edge` (its name) holds.
+
+        A container's name serves as well as its id, as the engine takes either. That of a
+        Swarm's replica (``stack_edge.1``) is cofa's own: who has it, only a read tells.
+        """
+        replica = self._id_of(edge)
+        if replica is None and "." in edge:
+            self.read(deadline)
+            replica = self._id_of(edge)
+        lines = self.logs(replica or edge, follow=False, tail=LINES, since=since)
         try:
             with lines.within(deadline):
                 return upstreams_of(edge, lines, since)
         finally:
             lines.close()
+
+    def _id_of(self, name: str) -> str | None:
+        names = self._picture.names if self._picture else {}
+        return next((key for key, known in names.items() if known == name), None)
 
     def cancel(self) -> None:
         """Shut the sockets in use; reads under way fail at once, streams end."""
