@@ -10,10 +10,12 @@ from typing import Any, Final
 import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
 
 from console.links.engine.address import Target
 from console.links.engine.sockets import CONNECT_TIMEOUT, Sockets
 from console.links.optional import left_out
+from console.links.tls import as_clients_do
 
 with left_out("docker.transport.sshconn"):
     from docker import APIClient
@@ -135,7 +137,8 @@ def _tcp_adapter(sockets: Sockets) -> requests.adapters.HTTPAdapter:
         """With such pools."""
 
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
+            verifying = as_clients_do(create_urllib3_context())
+            super().init_poolmanager(*args, ssl_context=verifying, **kwargs)
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     return Adapter(pool_maxsize=POOL)

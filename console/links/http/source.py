@@ -14,6 +14,7 @@ from console.errors import CofaError, FailureKind, LinkError
 from console.links.http.answer import shown_url
 from console.links.http.deadline import SocketGuard
 from console.links.protocols import HostLink, TcpAddress, UnixAddress
+from console.links.tls import as_clients_do
 from console.secret import Secret
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class HttpSource:
 def tls_context(ca: object, subject: str) -> ssl.SSLContext:
     """A context that trusts the system's authorities, or those of the file `ca` alone."""
     try:
-        return ssl.create_default_context(cafile=str(ca) if ca else None)
+        return as_clients_do(ssl.create_default_context(cafile=str(ca) if ca else None))
     except (OSError, ssl.SSLError):
         raise LinkError(
             FailureKind.INVALID,
