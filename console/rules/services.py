@@ -88,6 +88,8 @@ def _below(
     view: View, fleet: Fleet, service: Service, own: tuple[Candidate, ...]
 ) -> Candidate | None:
     declared, healthy = counted(service), service.healthy
+    if declared == 0 and service.role is Role.BACKEND and service.replicas == ():
+        return _none_declared(view, fleet, service)
     if healthy >= declared:
         return None
     ill = tuple(replica for replica in service.current if not replica.serving)
@@ -122,6 +124,21 @@ def _below(
         keys=service_keys(service),
         absorbs=tuple(part),
     )
+
+
+def _none_declared(view: View, fleet: Fleet, service: Service) -> Candidate:
+    """A backend that was scaled to nothing: as declared, and nobody is served."""
+    finding = view.finding(
+        BELOW,
+        service.key,
+        _severity(view, fleet, service, (), 0),
+        f"{service_label(fleet, service)} is scaled to 0: no replica is there to serve",
+        (PlaceKind.SERVICE, service.key),
+        view.engine,
+        evidence=("0 declared, 0 there",),
+        runbook="scale",
+    )
+    return Candidate(finding, kind=Kind.DOWN, keys=service_keys(service))
 
 
 def _cause(service: Service, ill: tuple[Replica, ...], missing: int) -> str:
