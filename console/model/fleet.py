@@ -244,6 +244,8 @@ class Service:
     """What its health check asks of it over HTTP: ``/health``; empty where that is not seen."""
     one_shot: bool = False
     """Ends by design (a job, `restart: no` and exit code 0): its end is no trouble."""
+    per_node: bool = False
+    """One on each node (Swarm's global mode): their number follows the nodes'."""
 
     @property
     def current(self) -> tuple[Replica, ...]:

@@ -200,6 +200,7 @@ class _Maker:
             health_path=self._check_path,
             healthcheck=self._checked is True,
             one_shot=job and not failed,
+            per_node=self._mode == "Global",
         )
 
 
