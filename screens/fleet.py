@@ -142,7 +142,7 @@ class FleetScreen(ConsoleScreen, inherit_bindings=False):
         if self._view.filter:
             return f'  nothing contains "{self._view.filter}"; Esc clears the filter'
         if self._view.faults:
-            return "  no faults; F shows everything"
+            return "  no service or replica is in trouble; F shows everything"
         return "  nothing runs here: services and their replicas would stand here"
 
     def draw_selected(self) -> None:

@@ -15,7 +15,7 @@ from screens.widgets.pane import Pane
 
 _KEY_COLUMNS = 16
 WORDS = (
-    ("P0 P1 P2 note", "severity: P0 answer now, P1 within the hour, P2 next working day"),
+    ("P0 P1 P2 note", "severity: P0 at once, P1 within the hour, P2 next working day"),
     ("ok", "seen, and within its policy"),
     ("blind", "cannot be seen: neither healthy nor proven ill"),
     ("stale", "the last good value; its source has not answered since"),
@@ -72,7 +72,7 @@ class HelpScreen(ConsoleScreen, inherit_bindings=False):
 COMMANDS = (
     ("q", "quits"),
     ("theme NAME", f"changes the look: {', '.join(THEMES)}"),
-    ("mouse", "turns mouse reporting on or off; off leaves selecting to the terminal"),
+    ("mouse", "mouse reporting on or off; off, the terminal itself selects"),
     ("read", "reads every source now"),
     ("write", "writes the screen into a file"),
 )

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from console.model.findings import Finding
 from console.model.snapshot import Snapshot
-from console.present.columns import cut, left
+from console.present.columns import cut, left, width
 from console.present.lines import Line, Segment, line
 from screens import keymap
 from screens.base import ConsoleScreen, bindings
@@ -133,7 +133,8 @@ class PaletteScreen(ConsoleScreen, inherit_bindings=False):
             self._list.show_rows(("",), lambda _: line(Segment("  nothing matches", "dim")))
             return
         columns = self.size.width
-        self._list.show_rows([e.key for e in listed], lambda at: _row(listed[at], columns))
+        names = min(max(width(entry.name) for entry in listed), 40, columns // 2)
+        self._list.show_rows([e.key for e in listed], lambda at: _row(listed[at], names, columns))
 
     def action_choose(self, by: int) -> None:
         """Up and Down, while the text is being typed."""
@@ -148,9 +149,10 @@ class PaletteScreen(ConsoleScreen, inherit_bindings=False):
         self.app.pop_screen()
 
 
-def _row(entry: Entry, columns: int) -> Line:
-    name = left(entry.name, min(40, columns // 2))
-    room = columns - _KIND_COLUMNS - len(name) - 4
+def _row(entry: Entry, names: int, columns: int) -> Line:
+    """One match; its name in `names` columns."""
+    name = left(entry.name, names)
+    room = columns - _KIND_COLUMNS - names - 4
     about = Segment(cut(entry.about, max(0, room)), "dim")
     return line(f" {left(entry.kind, _KIND_COLUMNS)} ", Segment(name, "bold"), "  ", about)
 

@@ -25,7 +25,17 @@ ROWS: Final = (
     ("backup", "certificate", "redis"),
     ("edges", "memory", "disk"),
 )
-"""The vitals at 80 columns; the cell after p95 belongs to its sparkline."""
+"""The vitals; the cell after p95 belongs to its sparkline."""
+NARROW: Final = 76
+"""Below it two vitals stand in a line, and the least urgent are left out."""
+ROWS_NARROW: Final = (
+    ("replicas", "requests"),
+    ("p95", ""),
+    ("errors", "db_connections"),
+    ("backup", "certificate"),
+    ("edges", "memory"),
+    ("slow", "disk"),
+)
 _LABELS: Final = (11, 10, 10)
 
 
@@ -123,10 +133,11 @@ def change_text(change: Change, now: float) -> str:
 def vital_lines(
     snapshot: Snapshot, columns: int, *, now: float, ascii_only: bool = False
 ) -> tuple[Line, ...]:
-    """The vitals under their heading: five lines of three, and one for the user's counters."""
+    """The vitals under their heading, and a line for the user's counters."""
     known = {vital.key: vital for vital in vitals(snapshot, now)}
     lines = [line(Segment(" vitals", "dim"))]
-    lines += [_vital_row(known, row, columns, ascii_only) for row in ROWS]
+    rows = ROWS_NARROW if columns < NARROW else ROWS
+    lines += [_vital_row(known, row, columns, ascii_only) for row in rows]
     if own := counters(snapshot):
         text = "   ".join(f"{name} {value}" for name, value in own)
         lines.append(line(" " + left("counters", _LABELS[0]), cut(text, max(8, columns - 13))))
@@ -152,8 +163,8 @@ def _middle(snapshot: Snapshot, columns: int, room: int | None, now: float) -> t
 
 
 def _vital_row(known: dict[str, Vital], row: Sequence[str], columns: int, ascii_only: bool) -> Line:
-    """One row of three cells; an empty key gives its columns to the cell before."""
-    cells = _cell_widths(columns)
+    """One row of cells; an empty key gives its columns to the cell before."""
+    cells = _cell_widths(columns, len(row))
     pieces: list[Segment] = [Segment(" ")]
     for index, key in enumerate(row):
         if not key:
@@ -168,8 +179,11 @@ def _vital_row(known: dict[str, Vital], row: Sequence[str], columns: int, ascii_
     return fitted(tuple(pieces), columns)
 
 
-def _cell_widths(columns: int) -> tuple[int, int, int]:
-    """Widths of the three cells, after the first column."""
+def _cell_widths(columns: int, count: int) -> tuple[int, ...]:
+    """Widths of two or three cells, after the first column."""
+    if count == 2:
+        half = (columns - 2) // 2
+        return half, columns - 2 - half
     third = max(20, (columns - 4) // 3)
     return third + 4, third, max(18, columns - 5 - 2 * third)
 
@@ -185,7 +199,7 @@ def _cell(vital: Vital, label: int, room: int, ascii_only: bool) -> list[Segment
         text += left(sparkline(vital.trend, marks, ascii_only=ascii_only, top=vital.top), marks)
         text += "  "
     word = "" if vital.word in ("", "note") else f" {vital.word}"
-    joint = " " if vital.policy.startswith("of ") else ", "
+    joint = " " if vital.policy.startswith(("of ", "over ")) else ", "
     policy = f"{joint}{vital.policy}" if vital.policy else ""
     space = room - width(text)
     if width(vital.value + policy + word.removesuffix(" ok")) > space:

@@ -57,6 +57,8 @@ def down_since(replica: Replica) -> float | None:
     """Since when it does not serve; None where the engine does not say."""
     if replica.serving:
         return None
+    if replica.state is State.PAUSED:
+        return None
     if replica.running:
         return streak_start(replica) if replica.health is Health.UNHEALTHY else replica.started_at
     return replica.last_exit.at if replica.last_exit else replica.created_at
@@ -92,8 +94,9 @@ def trouble_words(replica: Replica, now: float | None = None) -> str:
             return "paused"
         if replica.health is Health.UNHEALTHY:
             return f"unhealthy{lasted}"
-        again = f" again ({exit_words(replica.last_exit)})" if replica.last_exit else ""
-        return f"starting{again}{lasted}"
+        if replica.last_exit is None:
+            return f"starting{lasted}"
+        return f"starting again{lasted}, {exit_words(replica.last_exit)}"
     if replica.state is State.PENDING:
         return f"pending{lasted}" + (f": {replica.message}" if replica.message else "")
     if replica.last_exit is not None:

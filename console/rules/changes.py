@@ -80,9 +80,10 @@ def _together(fleet: Fleet, found: Iterable[Change], *, first: bool) -> list[Cha
     once, before anybody looked, are a stack that was brought up.
     """
     told = list(found)
-    kinds = [(ChangeKind.RESTART, "replicas started again", "")]
-    kinds += [(ChangeKind.CONFIG, "services created", _OUTSIDE)] if first else []
-    for kind, words, by in kinds:
+    kinds = [(ChangeKind.RESTART, ChangeKind.RESTART, "replicas started again", "")]
+    if first:
+        kinds.append((ChangeKind.CONFIG, ChangeKind.SCALE, "services created", _OUTSIDE))
+    for kind, as_one, words, by in kinds:
         left = sorted((c for c in told if c.kind is kind), key=lambda change: change.at)
         while left:
             group = [change for change in left if change.at - left[0].at < ONE_MOMENT]
@@ -90,7 +91,7 @@ def _together(fleet: Fleet, found: Iterable[Change], *, first: bool) -> list[Cha
             if len(group) >= MANY:
                 told = [change for change in told if change not in group]
                 text = f"{len(group)} {words}"
-                told.append(Change(group[0].at, kind, fleet.engine_name, text, by))
+                told.append(Change(group[0].at, as_one, fleet.engine_name, text, by))
     return told
 
 
@@ -267,7 +268,7 @@ def _of_service(
     before, after = known.declared, service.declared
     if before is None or after is None:
         before, after = known.replicas, len(service.current)
-    if before != after:
+    if before != after and not service.per_node:
         words = f"{label} scaled {before} -> {after}"
         yield Change(now, ChangeKind.SCALE, service.key, words, _OUTSIDE)
     state = service.update.state if service.update else ""

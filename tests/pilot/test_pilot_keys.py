@@ -95,7 +95,7 @@ async def test_faults_only(console, fakes):
 async def test_faults_only_without_faults_says_so(console, fakes):
     async with console(fakes.snapshot()) as c:
         await c.press("2", "F")
-        assert "no faults" in c.text
+        assert "no service or replica is in trouble" in c.text
 
 
 async def test_fold_and_unfold(console, fakes):

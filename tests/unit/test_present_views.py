@@ -7,7 +7,7 @@ import pytest
 
 from console.model.changes import Change, ChangeKind
 from console.model.findings import Finding, Severity
-from console.model.fleet import Exit, Mount, Port, Usage
+from console.model.fleet import Exit, Mount, Port, State, Usage
 from console.model.readings import Source
 from console.model.signals import ReplicaFigures
 from console.model.snapshot import Snapshot
@@ -15,7 +15,7 @@ from console.present.columns import width
 from console.present.finding import FindingColumns, context, detail
 from console.present.fleet import FleetTable, replica_state, service_image
 from console.present.fleet_detail import replica_detail, service_detail
-from console.present.glance import change_text, finding_groups, glance_lines
+from console.present.glance import change_text, finding_groups, vital_lines, glance_lines
 from console.present.lines import columns_of, plain
 from console.present.sources import source_lines
 from console.present.verdict import place_line, verdict_line
@@ -227,6 +227,25 @@ def test_a_service_in_full(scenes: ModuleType) -> None:
     text = [plain(item) for item in service_detail(service, shown, now=scenes.NOW, columns=80)]
     assert " 3 healthy, 3 there, declared 3" in text
     assert any("backend v1.2.3 -> v1.3.0" in item for item in text)
+
+
+@pytest.mark.parametrize("columns", [60, 66, 75, 80])
+def test_no_vital_is_cut(scenes: ModuleType, columns: int) -> None:
+    shown = scenes.snapshot(scenes.readings())
+    text = [plain(item) for item in vital_lines(shown, columns, now=scenes.NOW)]
+    assert max(width(item) for item in text) <= columns
+    assert ".." not in "".join(text[:-1])
+    assert any("38 of 200" in item for item in text)
+
+
+def test_the_backends_replicas_are_judged_by_findings_about_them_alone(scenes: ModuleType) -> None:
+    redis = scenes.service("redis")
+    halted = replace(redis, replicas=(replace(redis.replicas[0], state=State.PAUSED),))
+    fleet = scenes.source("engine", scenes.fleet(redis=halted), pace=15.0)
+    shown = scenes.snapshot(scenes.readings(fleet=fleet))
+    assert shown.verdict.p1 + shown.verdict.p2
+    replicas = next(v for v in vitals(shown, scenes.NOW) if v.key == "replicas")
+    assert (replicas.value, replicas.word) == ("3 of 3", "ok")
 
 
 def test_vitals_tell_apart_why_there_is_no_value(scenes: ModuleType) -> None:

@@ -186,6 +186,8 @@ def test_a_stack_brought_up_before_anybody_looked_is_one_change(scenes: ModuleTy
 
     services = {service.name: made(service) for service in scenes.fleet().services}
     assert texts(scenes.history([(scenes.fleet(**services), scenes.NOW)])) == ["5 services created"]
+    (told,) = scenes.history([(scenes.fleet(**services), scenes.NOW)]).changes
+    assert told.kind is not ChangeKind.CONFIG, "no cause to name with a trouble"
 
 
 def test_a_reboot_is_seen_once(scenes: ModuleType) -> None:

@@ -132,7 +132,7 @@ def test_starting_again_tells_why(scenes: ModuleType) -> None:
         "shop-backend-2", health=Health.STARTING, started_at=scenes.NOW - 4, last_exit=end
     )
     found = scenes.only(of_fleet(scenes, backend=scenes.three(r2=back)))
-    assert found.summary == "backend 2 of 3 healthy: backend-2 starting again (killed for memory)"
+    assert found.summary == "backend 2 of 3 healthy: backend-2 starting again, killed for memory"
     assert (found.severity, found.runbook) == (Severity.P1, "memory-leak")
 
 
@@ -229,6 +229,12 @@ def test_a_service_scaled_to_none_is_no_trouble(scenes: ModuleType) -> None:
     assert scenes.findings(of_fleet(scenes, extra=scenes.service("extra", 0))) == ()
 
 
+def test_a_backend_scaled_to_none_serves_nobody(scenes: ModuleType) -> None:
+    found = scenes.only(of_fleet(scenes, backend=scenes.service("backend", 0)))
+    assert (found.severity, found.runbook) == (Severity.P0, "scale")
+    assert found.summary == "backend is scaled to 0: no replica is there to serve"
+
+
 @pytest.mark.parametrize(
     ("state", "severity", "word"),
     [
@@ -309,3 +315,4 @@ def test_a_paused_replica_does_not_serve(scenes: ModuleType) -> None:
     )
     found = scenes.only(of_fleet(scenes, backend=scenes.three(r2=paused)))
     assert found.summary == "backend 2 of 3 healthy: backend-2 paused"
+    assert not found.since_known, "the engine does not say when it was paused"
