@@ -28,7 +28,7 @@ usage: cofa [COMMAND] [OPTIONS]      `cofa COMMAND --help` for the options of on
 
   --version  --help
 """
-USAGE, CRASH, INTERRUPTED = 64, 70, 130
+USAGE, CRASH, NOT_WRITTEN, INTERRUPTED, NOBODY_READS = 64, 70, 74, 130, 141
 
 
 def main() -> int:
@@ -36,6 +36,7 @@ def main() -> int:
     # Looking for garbage in what is only being loaded costs 10 ms; the console turns it on
     # again after its first paint, and everything else ends soon.
     gc.disable()
+    _open_streams()
     trouble = _strangers()
     if trouble:
         print(trouble, file=sys.stderr)
@@ -47,33 +48,51 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the command that `arguments` name; every foreseeable error is a message."""
     from console.errors import CofaError
 
-    if arguments and arguments[0] in ("--help", "-h", "help"):
-        lines = (f"  {name:<9}{text}" for name, text in COMMANDS.items())
-        print(HELP.format(commands="\n".join(lines)), end="")
-        return 0
-    if arguments and arguments[0] in ("--version", "-V"):
-        from console import __version__
-
-        print(f"cofa {__version__}")
-        return 0
     name, rest = _command(arguments)
-    if name not in COMMANDS:
-        print(f"cofa: {name!r} is no command; `cofa --help` lists them", file=sys.stderr)
-        return USAGE
     try:
-        code: int = import_module(f"console.commands.{name}").main(rest, environ)
-        return code
+        if arguments and arguments[0] in ("--help", "-h", "help"):
+            lines = (f"  {known:<9}{text}" for known, text in COMMANDS.items())
+            print(HELP.format(commands="\n".join(lines)), end="")
+            return _flushed(0)
+        if arguments and arguments[0] in ("--version", "-V"):
+            from console import __version__
+
+            print(f"cofa {__version__}")
+            return _flushed(0)
+        if name not in COMMANDS:
+            print(f"cofa: {name!r} is no command; `cofa --help` lists them", file=sys.stderr)
+            return USAGE
+        return _flushed(import_module(f"console.commands.{name}").main(rest, environ))
     except CofaError as error:
         print(f"cofa {name}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has gone; keep the interpreter from complaining at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _flushed(NOBODY_READS)
     except Exception as error:
-        return _crashed(name, error, environ)
+        return _flushed(0) or _crashed(name, error, environ)
+
+
+def _flushed(code: int) -> int:
+    """`code`, if everything that was said has gone out; what could not is dropped."""
+    try:
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        # Keep the interpreter from trying again, and complaining, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return NOBODY_READS
+        print(f"cofa: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return NOT_WRITTEN
+
+
+def _open_streams() -> None:
+    """Stand in for the standard streams that the caller closed: what is said goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it stays open)
 
 
 def _command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -60,7 +60,12 @@ def start_log(paths: Paths, *, debug: bool) -> Path | None:
     try:
         private_directory(path.parent)
         handler: logging.Handler = _PrivateHandler(
-            path, maxBytes=LOG_SIZE, backupCount=LOGS_KEPT, delay=True, encoding="utf-8"
+            path,
+            maxBytes=LOG_SIZE,
+            backupCount=LOGS_KEPT,
+            delay=True,
+            encoding="utf-8",
+            errors="backslashreplace",
         )
     except OSError:
         root.addHandler(logging.NullHandler())
@@ -77,7 +82,7 @@ def start_log(paths: Paths, *, debug: bool) -> Path | None:
 class _PrivateHandler(RotatingFileHandler):
     def _open(self) -> Any:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return os.fdopen(descriptor, self.mode, encoding=self.encoding)
+        return os.fdopen(descriptor, self.mode, encoding=self.encoding, errors=self.errors)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging names it)
         """A full disk must not take the console with it."""
@@ -96,7 +101,7 @@ def write_crash(paths: Paths, error: BaseException) -> Path | None:
         private_directory(directory)
         path = directory / f"{moment}-{os.getpid()}.txt"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(redact(text))
         for old in sorted(directory.glob("*.txt"))[:-CRASHES_KEPT]:
             old.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ class Paths:
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Paths":
         """The directories for this user; a relative XDG value is ignored, as specified."""
-        home = Path(environ.get("HOME") or Path.home())
+        home = home_of(environ)
 
         def base(name: str, default: Path) -> Path:
             value = Path(environ.get(name, ""))
@@ -36,6 +36,14 @@ class Paths:
             if runtime.is_absolute() and runtime.is_dir()
             else base("XDG_CACHE_HOME", home / ".cache") / "run",
         )
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """The user's home; for one who has none, as in a container, a place that is never there."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def private_directory(path: Path) -> Path:

@@ -16,6 +16,7 @@ from console.config.locator import KeyPath, locate
 from console.config.problems import ConfigErrors, Notes, Problem, given, nearest
 from console.config.schema import FILE
 from console.errors import UsageError
+from console.paths import home_of
 
 SIZE_LIMIT: Final = 1 << 20
 """Bytes of the largest cofa.toml that is read."""
@@ -39,7 +40,7 @@ def load_config(
     """
     text, owner = _read(path)
     raw = _parse(path, text)
-    home = Path(environ.get("HOME") or Path.home())
+    home = home_of(environ)
     notes = Notes(path, locate(text), home, deprecated)
     file = FILE.decode(raw, (), notes)
     _check_references(raw, notes)

@@ -5,6 +5,7 @@ Loaded before the first paint, so that it imports the model and little else.
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -48,7 +49,7 @@ class KeptPlace:
     def of(cls, paths: Paths, name: str, origin: str, identity: str = "") -> "KeptPlace":
         """The files for this environment."""
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
-        tag = f"{safe}-{hashlib.sha256(origin.encode()).hexdigest()[:8]}.json"
+        tag = f"{safe}-{hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]}.json"
         return cls(paths.cache / f"readings-{tag}", paths.state / f"memory-{tag}", identity)
 
 

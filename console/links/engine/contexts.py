@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from console.links.engine.parts import section, text
+from console.paths import home_of
 
 DEFAULT_CONTEXT: Final = "default"
 
@@ -17,7 +18,7 @@ def docker_config(environ: Mapping[str, str]) -> Path:
     """The directory of the docker command's configuration."""
     if environ.get("DOCKER_CONFIG"):
         return Path(environ["DOCKER_CONFIG"])
-    return Path(environ.get("HOME") or Path.home()) / ".docker"
+    return home_of(environ) / ".docker"
 
 
 def current_context(environ: Mapping[str, str]) -> str:
