@@ -32,8 +32,8 @@ STARTING_PATIENCE: Final = 120.0
 """Seconds in which a new replica may be starting without being a major trouble."""
 RECENT: Final = 7200.0
 """A replica made less than this many seconds before its trouble points to a release."""
-FAILED_UPDATE_STANDS: Final = 86400.0
-"""An update that was rolled back is a trouble for a day, then a note."""
+FAILED_UPDATE_STANDS: Final = 3600.0
+"""An update that was rolled back is a trouble for an hour, then a note."""
 _VITAL: Final = (Role.BACKEND, Role.EDGE, Role.DATABASE)
 _EVIDENCE_MOST: Final = 12
 _ROLE_WORDS: Final = {
@@ -63,8 +63,34 @@ def _of_service(view: View, fleet: Fleet, service: Service) -> Iterator[Candidat
         yield from own
     else:
         yield from (_saying_more(service, candidate) for candidate in own)
+        yield from _unplaced(view, service)
     yield from _mixed(view, fleet, service)
     yield from _update(view, fleet, service)
+
+
+def _unplaced(view: View, service: Service) -> Iterator[Candidate]:
+    """A new replica for which no node is found, beside enough that serve: an update stands."""
+    waiting = [r for r in service.current if r.state is State.PENDING and r.message]
+    if not waiting:
+        return
+    first = waiting[0]
+    more = f", +{len(waiting) - 1} more" if len(waiting) > 1 else ""
+    finding = view.finding(
+        "replica-unplaced",
+        service.key,
+        Severity.P2,
+        f"{short_name(service, first)} {trouble_words(first)}{more}",
+        (PlaceKind.SERVICE, service.key),
+        view.engine,
+        since=first.created_at,
+        evidence=(f"{r.name}: {trouble_words(r)}" for r in waiting[:_EVIDENCE_MOST]),
+        runbook="rolling-update",
+    )
+    yield Candidate(finding, hold=UNPLACED_HOLD)
+
+
+UNPLACED_HOLD: Final = 20.0
+"""A Swarm may take a moment to find a node."""
 
 
 def _saying_more(service: Service, candidate: Candidate) -> Candidate:

@@ -2,7 +2,9 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ import pytest
 from console.links.engine.containers import container_of
 from console.links.engine.images import LocalImage
 from console.links.engine.swarm import Swarm, SwarmParts, references, services_of_worker, swarm_of
-from console.model.fleet import Health, Replica, Service, ServiceKind, State
+from console.model.changes import History
+from console.model.findings import Severity
+from console.model.fleet import Fleet, Health, Replica, Service, ServiceKind, State
 from console.present.replica import exit_words
+from console.rules.changes import changes
 
 ANSWERS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "engine_answers/swarm.json").read_text()
@@ -110,6 +115,16 @@ def test_a_global_service_goes_by_its_nodes() -> None:
     assert published == {(80, True), (443, True)}
 
 
+def test_a_global_service_that_follows_its_nodes_was_not_scaled() -> None:
+    edge = next(service for service in swarm().services if service.key == "plaza_edge")
+    fewer = replace(edge, replicas=edge.replicas[:2], declared=2)
+    history = History()
+    for service in (fewer, edge):
+        seen = Fleet("plaza-1", "26.1.5", (service,))
+        history = changes(history, seen, (), (), (edge.replicas[0].created_at or 0.0) + 60)
+    assert not [c.text for c in history.changes if "scaled" in c.text]
+
+
 def test_nodes() -> None:
     nodes = swarm().nodes
     assert [node.name for node in nodes] == ["plaza-1", "plaza-2", "plaza-3"]
@@ -188,6 +203,13 @@ def test_rejected_is_the_engines_failure() -> None:
     replica = one(swarm(tasks=[record], here=False))
     assert replica.last_exit is not None
     assert (replica.last_exit.code, replica.last_exit.error) == (125, "invalid mount config")
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, False), (143, False), (137, True)])
+def test_one_that_was_asked_to_end_did_not_end_by_itself(code: int, told: bool) -> None:
+    before = task(1, "shutdown", "shutdown", code=code, CreatedAt="2026-11-22T16:00:00Z")
+    end = one(swarm(tasks=[task(1), before], here=False)).last_exit
+    assert (end is not None) == told
 
 
 def test_a_process_that_ran_and_failed_did_start() -> None:
@@ -289,3 +311,13 @@ def test_damaged_lists_are_only_gaps() -> None:
     for key in ("Spec", "Endpoint", "UpdateStatus", "ServiceStatus", "ID"):
         for other in junk:
             swarm(services=[spec() | {key: other}])
+
+
+def test_an_update_for_which_no_node_is_found_is_told(scenes: ModuleType) -> None:
+    words = "no suitable node (insufficient resources on 3 nodes)"
+    waiting = task(1, "pending", error=words, NodeID="", CreatedAt="2026-11-22T15:00:00Z")
+    waiting["ID"] = "waiting12345"
+    service = backend(swarm(tasks=[task(1), task(2), task(3), waiting], here=False))
+    found = scenes.only(scenes.readings(fleet=scenes.source("engine", Fleet("a", "1", (service,)))))
+    assert (found.rule, found.severity) == ("replica-unplaced", Severity.P2)
+    assert found.summary == f"backend.1.waiting1 pending: {words}"

@@ -18,6 +18,9 @@ from console.model.fleet import Exit, Health, Image, Mount, Port, Replica, State
 
 _ENDED: Final = frozenset(("complete", "shutdown", "failed", "rejected", "remove", "orphaned"))
 _FAILED: Final = frozenset(("failed", "rejected"))
+_ASKED: Final = frozenset(("shutdown", "remove"))
+_POLITE: Final = (None, 0, 143)
+"""Exit codes of a process that ends when it is asked to: by itself, or by SIGTERM."""
 _RAN: Final = re.compile(r"task: non-zero exit \(\d+\)")
 """Swarm's words for a process that did run, whatever ended it."""
 _UNHEALTHY: Final = "unhealthy container"
@@ -66,8 +69,10 @@ class Task:
 
     @property
     def end(self) -> Exit | None:
-        """How it ended; None for one whose end nobody saw (orphaned with its node)."""
+        """How it ended; None for one that was asked to, or whose end nobody saw (orphaned)."""
         failed = self.state in _FAILED
+        if self.state in _ASKED and self.exit_code in _POLITE:
+            return None
         if not self.ended or (self.exit_code is None and not failed):
             return None
         code = _NOT_RUN if self.exit_code is None else self.exit_code
