@@ -1,6 +1,7 @@
 """Where cofa keeps its own files, as the XDG base directory specification says."""
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def make_private(path: Path) -> None:
 def write_private(path: Path, data: bytes) -> None:
     """Replace `path` (0600) by `data` in one step, so that no reader sees half of it."""
     make_private(path.parent)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,6 +1,7 @@
 """Clock, secrets, cofa's own directories."""
 
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,27 @@ def test_private_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_two_threads_that_write_one_file_do_not_share_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    both = threading.Barrier(2, timeout=10)
+    replace = Path.replace
+
+    def held(partial: Path, target: Path) -> Path:
+        opened.append(partial)
+        both.wait()  # neither is in place before both are written
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", held)
+    other = threading.Thread(target=write_private, args=(tmp_path / "kept", b"long" * 999))
+    other.start()
+    write_private(tmp_path / "kept", b"short")
+    other.join()
+    assert len(set(opened)) == 2
+    assert (tmp_path / "kept").read_bytes() in (b"short", b"long" * 999)
 
 
 def test_every_directory_that_is_made_is_private(tmp_path: Path) -> None:
