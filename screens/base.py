@@ -123,8 +123,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         return None
 
     def idle_actions(self) -> frozenset[str]:
-        """Actions that do nothing at present; the last line leaves them out."""
-        return frozenset()
+        """Actions that do nothing at present, or stand there already; not on the last line."""
+        return frozenset({"back"})
 
     def copied(self) -> str:
         """The whole value of what is selected, for `c`."""

@@ -69,10 +69,13 @@ class FleetScreen(ConsoleScreen, inherit_bindings=False):
         return self._detail if self._opened else self._table
 
     def idle_actions(self) -> frozenset[str]:
-        """Without a row there is nothing to open or follow."""
+        """Without a row there is nothing to open or follow; Esc needs something to leave."""
+        idle = set() if self._opened or self._view.filter or self._came_from else {"back"}
         if self.selected is None:
-            return frozenset({"open", "logs", "crash_logs"})
-        return frozenset({"open"}) if self._opened else frozenset()
+            idle |= {"logs", "crash_logs"}
+        if self.selected is None or self._opened:
+            idle.add("open")
+        return frozenset(idle)
 
     def copied(self) -> str:
         """The name as people type it."""

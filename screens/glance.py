@@ -59,11 +59,14 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
         return self._detail if self._opened else self._findings
 
     def idle_actions(self) -> frozenset[str]:
-        """Enter and logs need a finding; logs one that is about replicas."""
+        """Enter and logs need a finding, logs one that is about replicas; Esc what it closes."""
         finding = self.selected
-        if finding is None:
-            return frozenset({"open", "logs", "crash_logs"})
-        return frozenset() if finding.place.kind in IN_FLEET else frozenset({"logs", "crash_logs"})
+        idle = set() if self._opened or self._filter else {"back"}
+        if finding is None or self._opened:
+            idle.add("open")
+        if finding is None or finding.place.kind not in IN_FLEET:
+            idle |= {"logs", "crash_logs"}
+        return frozenset(idle)
 
     def copied(self) -> str:
         """The finding with its evidence."""

@@ -73,6 +73,7 @@ _GOING: Final = (
         "back",
         "clears the filter, closes the pane, leaves to the same row",
         (*_SCROLLED, Where.PALETTE),
+        footer=5,
     ),
     Key(("slash",), "/", "filter", "filter", "shows only what contains a text", _LISTS, footer=6),
 )

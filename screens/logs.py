@@ -167,8 +167,8 @@ class LogsScreen(ConsoleScreen, inherit_bindings=False):
         return self.painter.rule(columns, state, plural(len(book.entries), "line"))
 
     def idle_actions(self) -> frozenset[str]:
-        """n and N need something that was found."""
-        return frozenset() if self._book.hits else frozenset({"hit(1)", "hit(-1)"})
+        """n and N need something that was found; q says that it leads back."""
+        return super().idle_actions() | (set() if self._book.hits else {"hit(1)", "hit(-1)"})
 
     def copied(self) -> str:
         """What is on the screen."""

@@ -13,7 +13,7 @@ from console.present.lines import Line, Segment, line
 DOCTOR: Final = "cofa doctor"
 CONTEXT_WINDOW: Final = 2 * units.HOUR
 """A release less than this before a trouble is named with it."""
-_AGE: Final = 6
+_AGE: Final = 7
 _SUMMARY_LEAST: Final = 20
 _STYLES: Final = {
     Severity.P0: "p0",

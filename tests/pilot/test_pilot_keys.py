@@ -361,3 +361,12 @@ async def test_read_only_and_rehearsal_stand_on_line_one(console, fakes):
         for key in ("1", "2", "question_mark"):
             await c.press(key)
             assert "REHEARSAL" in c.lines[0]
+
+
+async def test_the_last_line_says_how_to_leave_what_is_open(console, fakes):
+    async with console(fakes.trouble(), size=(80, 24)) as c:
+        assert "Enter open" in c.lines[-1] and "Esc back" not in c.lines[-1]
+        await c.press("2", "down", "enter")
+        assert "Esc back" in c.lines[-1] and "Enter open" not in c.lines[-1]
+        await c.press("escape")
+        assert "Esc back" not in c.lines[-1]

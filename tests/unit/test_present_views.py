@@ -15,7 +15,7 @@ from console.present.columns import width
 from console.present.finding import FindingColumns, context, detail
 from console.present.fleet import FleetTable, replica_state, service_image
 from console.present.fleet_detail import replica_detail, service_detail
-from console.present.glance import change_text, finding_groups, vital_lines, glance_lines
+from console.present.glance import change_text, finding_groups, glance_lines, vital_lines
 from console.present.lines import columns_of, plain
 from console.present.sources import source_lines
 from console.present.verdict import place_line, verdict_line
