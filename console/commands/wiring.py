@@ -163,7 +163,7 @@ class Opener:
         fleet_link = self._fleet(engine, local)
         return Links(
             fleet=fleet_link,
-            intended=self._intended(origins(env, fleet), fleet_link, local),
+            intended=self._intended(_origins(env, fleet), fleet_link, local),
             backups=self._backups(env, hosts),
             edges=self._edges(env, hosts),
             hosts=tuple(hosts.values()),
@@ -314,15 +314,12 @@ def engine_host(env: Environment, engine: EngineConfig) -> HostConfig | None:
     return None
 
 
-def origins(env: Environment, fleet: Fleet | None) -> tuple[ComposeOrigin, ...]:
+def _origins(env: Environment, fleet: Fleet | None) -> tuple[ComposeOrigin, ...]:
     """The Compose projects of this environment, each once."""
-    found = {
-        service.origin.project: service.origin
-        for service in (fleet.services if fleet else ())
-        if service.origin is not None
-        and (not env.projects or service.origin.project in env.projects)
-    }
-    return tuple(found.values())
+    from console.links.compose import origins_of
+
+    found = origins_of(fleet) if fleet is not None else ()
+    return tuple(one for one in found if not env.projects or one.project in env.projects)
 
 
 def specs(

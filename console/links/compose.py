@@ -34,12 +34,11 @@ _UNSET: Final = "variable is not set"
 
 
 def origins_of(fleet: Fleet) -> tuple[ComposeOrigin, ...]:
-    """Where each Compose project came from: what most of its services say."""
+    """Where each Compose project came from: what most of its services say that name files."""
     counts = Counter(service.origin for service in fleet.services if service.origin)
     best: dict[str, ComposeOrigin] = {}
-    for origin, _ in counts.most_common():
-        if origin.config_files:
-            best.setdefault(origin.project, origin)
+    for origin, _ in sorted(counts.most_common(), key=lambda item: not item[0].config_files):
+        best.setdefault(origin.project, origin)
     return tuple(best[project] for project in sorted(best))
 
 

@@ -8,7 +8,7 @@ from console.model.readings import Sight
 from console.model.snapshot import Snapshot
 from console.present import units
 from console.present.columns import cut, width
-from console.present.lines import Line, Segment, fitted, line, spread
+from console.present.lines import Line, Segment, line, spread
 
 STYLES: Final = {
     Word.OK: "ok",
@@ -143,8 +143,3 @@ def _last(findings: tuple[Finding, ...], now: float) -> str:
     words = " ".join(f"{count[s]} {s}" for s in Severity if count[s])
     newest = max(f.stale_since for f in stale if f.stale_since is not None)
     return f"last {words}, {units.age(now - newest)} ago"
-
-
-def too_small_line(snapshot: Snapshot, columns: int, rows: int) -> Line:
-    """What a terminal below the least size shows under the verdict."""
-    return fitted(line(f"cofa needs 60x20, this is {columns}x{rows}. q quit"), columns)

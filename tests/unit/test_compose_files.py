@@ -277,4 +277,6 @@ def test_where_most_services_come_from_is_the_projects_origin() -> None:
     )
     nowhere = replace(service(name="n"), origin=replace(ORIGIN, project="other", config_files=()))
     fleet = Fleet("e", "26", (stray, service(name="a"), service(name="b"), nowhere))
-    assert origins_of(fleet) == (ORIGIN,)
+    unnamed = replace(service(name="u"), origin=replace(ORIGIN, config_files=()))
+    fleet = replace(fleet, services=(*fleet.services, *(replace(unnamed, key=k) for k in "uvw")))
+    assert origins_of(fleet) == (nowhere.origin, ORIGIN)

@@ -17,7 +17,6 @@ from console.present.fleet import FleetTable, replica_state, service_image
 from console.present.fleet_detail import replica_detail, service_detail
 from console.present.glance import change_text, finding_groups, glance_lines, vital_lines
 from console.present.lines import columns_of, plain
-from console.present.sources import source_lines
 from console.present.verdict import place_line, verdict_line
 from console.present.vitals import vitals
 
@@ -144,16 +143,6 @@ def test_a_finding_in_full(scenes: ModuleType) -> None:
     assert text[-1] == "answered by restart"
     assert max(width(item) for item in text) <= 60
     assert context(found, scenes.RELEASED[1:]) == ""
-
-
-def test_sources_say_how_well_they_are_seen(scenes: ModuleType) -> None:
-    good = scenes.readings()
-    never: Source[object] = Source("prometheus", 10.0)
-    seen = replace(good, metrics=never, backups=scenes.blinded(good.backups))
-    text = [plain(item) for item in source_lines(seen, 100, now=scenes.NOW)]
-    assert "answered in 50 ms" in text[0]
-    assert "reading" in text[1] and "no data" in text[1]
-    assert any("blind" in item and "ssh timeout; run `cofa doctor`" in item for item in text)
 
 
 def table(scenes: ModuleType, columns: int = 80) -> FleetTable:

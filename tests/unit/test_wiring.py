@@ -11,6 +11,7 @@ from console.clock import Deadline, SystemClock
 from console.commands.wiring import Opener
 from console.config.environment import EdgeConfig, EngineConfig, Environment
 from console.errors import LinkError
+from console.model.fleet import ComposeOrigin, Fleet, Service, ServiceKind
 from console.paths import Paths
 
 BARE = Environment("test", engine=EngineConfig("tcp://127.0.0.1:1"))
@@ -63,3 +64,18 @@ def test_a_switched_docker_context_puts_no_other_production_in_its_place(
     (folder / "config.json").write_text(json.dumps({"currentContext": "staging"}))
 
     assert opener.open(current).fleet is fleet
+
+
+def test_the_files_that_most_services_name_are_the_projects(opener: Opener) -> None:
+    origin = ComposeOrigin("shop", "/srv/shop", ("/srv/shop/compose.yaml",))
+    stray = replace(origin, config_files=("/tmp/debug.yaml",))
+    services = tuple(
+        Service(f"shop/{name}", name, ServiceKind.COMPOSE, origin=come_from)
+        for name, come_from in (("a", origin), ("b", origin), ("stray", stray))
+    )
+    local = replace(BARE, engine=EngineConfig("unix:///nonexistent/docker.sock"))
+    usual = opener.open(local, Fleet("e", "26", services[:2])).intended
+    assert opener.open(local, Fleet("e", "26", services)).intended == usual != ()
+    assert (
+        opener.open(replace(local, projects=("other",)), Fleet("e", "26", services)).intended == ()
+    )
