@@ -166,6 +166,8 @@ class Replica:
     """The engine's restart count; in Swarm, earlier tasks of the slot that failed."""
     last_exit: Exit | None = None
     """How it ended if it is not running, else how its previous process or task ended."""
+    ended_at: float | None = None
+    """When its latest end was: once started again, the engine says that, but not how."""
     health_log: tuple[HealthCheck, ...] = ()
     """Oldest first."""
     failing_streak: int = 0

@@ -85,6 +85,9 @@ def _trouble(replica: Replica, now: float) -> Iterator[Line]:
         words = exit_words(end, replica.memory_limit)
         restarts = f"; restarted {replica.restarts} times" if replica.restarts > 1 else ""
         yield line(f" before: {words}{ago}{restarts}")
+    elif replica.running and replica.ended_at is not None:
+        ago = units.age(now - replica.ended_at)
+        yield line(f" before: ended {ago} ago; the engine no longer says how")
     if replica.message:
         yield line(f" {replica.message}")
     if replica.health is Health.UNHEALTHY:

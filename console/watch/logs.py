@@ -74,7 +74,7 @@ class FollowedLogs:
             _close(stream)
 
     def _read(self, replica: Replica) -> None:
-        until = replica.last_exit.at if self._previous and replica.last_exit else None
+        until = _end(replica) if self._previous else None
         if self._previous and until is None:
             self._say(f"{replica.name}: no earlier instance is known")
             return
@@ -122,6 +122,12 @@ class FollowedLogs:
                 self._subscriber(tuple(lines), "")
             while self._messages:
                 self._subscriber((), self._messages.popleft())
+
+
+def _end(replica: Replica) -> float | None:
+    """When the instance before the present one ended."""
+    told = replica.last_exit.at if replica.last_exit else None
+    return replica.ended_at if told is None else told
 
 
 def _close(stream: Iterator[LogLine]) -> None:

@@ -137,6 +137,7 @@ def test_the_inspection_is_newer_than_the_list() -> None:
     detail["State"]["FinishedAt"] = "2026-11-22T17:30:00.5Z"
     replica = container_of(summary, detail, None, "").replica
     assert (replica.state, replica.last_exit) == (State.RUNNING, None)
+    assert replica.ended_at == 1795368600.5
 
 
 def test_no_check_is_unchecked() -> None:

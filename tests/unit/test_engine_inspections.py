@@ -21,7 +21,7 @@ def container(
     health: Health = Health.UNCHECKED,
     checked: bool = False,
     last_exit: Exit | None = None,
-    finished_at: float | None = None,
+    ended_at: float | None = None,
     state: State = State.RUNNING,
 ) -> Container:
     replica = Replica(
@@ -33,8 +33,9 @@ def container(
         health,
         started_at=NOW - 7300,
         last_exit=last_exit,
+        ended_at=ended_at,
     )
-    return Container(replica, {}, checked=checked, finished_at=finished_at)
+    return Container(replica, {}, checked=checked)
 
 
 def kept(one: Container, status: str = "Up 2 hours") -> Inspections:
@@ -91,14 +92,14 @@ def test_not_all_at_once() -> None:
 
 
 def test_an_end_is_remembered_through_the_restart() -> None:
-    inspections = kept(container(finished_at=NOW - 7301))
+    inspections = kept(container(ended_at=NOW - 7301))
     inspections.changed("a", Exit(NOW - 7301.2, 137, oom_killed=True))
     found = inspections.container("a")
     assert found is not None and found.replica.last_exit == Exit(NOW - 7301.2, 137, oom_killed=True)
 
 
 def test_an_older_end_is_not_taken_for_the_last_one() -> None:
-    inspections = kept(container(finished_at=NOW - 7301))
+    inspections = kept(container(ended_at=NOW - 7301))
     inspections.changed("a", Exit(NOW - 9000, 1))
     found = inspections.container("a")
     assert found is not None and found.replica.last_exit is None

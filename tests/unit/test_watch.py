@@ -409,5 +409,15 @@ def test_logs_of_several_replicas_are_merged_by_time(watching: Callable[..., Liv
     tail.close()
 
 
+def test_the_log_before_an_end_that_nobody_watched(watching: Callable[..., LiveWatch]) -> None:
+    lines: list[LogLine] = []
+    started_again = replace(replica("a"), ended_at=100.0)
+    tail = watching().follow_logs(
+        [started_again], lambda batch, _: lines.extend(batch), previous=True
+    )
+    until(lambda: len(lines) == 1)
+    tail.close()
+
+
 def test_kept_state_starts_empty() -> None:
     assert Kept().readings.fleet is None

@@ -50,8 +50,6 @@ class Container:
     publishes: bool = False
     """It is made with published ports; a stopped container lists none."""
     memory_reservation: int | None = None
-    finished_at: float | None = None
-    """When its process last ended, whether it was started again or not."""
 
     def label(self, name: str) -> str:
         """A label's value, cleaned."""
@@ -123,7 +121,6 @@ def container_of(
         check_interval=(positive(check.get("Interval")) or 30_000_000_000) / 1e9 if check else None,
         publishes=any(section(limits, "PortBindings").values()),
         memory_reservation=positive(limits.get("MemoryReservation")),
-        finished_at=moment(section(detail, "State").get("FinishedAt")),
     )
 
 
@@ -155,6 +152,7 @@ def _replica(
         started_at=moment(condition.get("StartedAt")),
         restarts=whole(detail.get("RestartCount")) or 0,
         last_exit=_last_exit(condition, state),
+        ended_at=moment(condition.get("FinishedAt")),
         health_log=tuple(_checks(health)),
         failing_streak=whole(health.get("FailingStreak")) or 0,
         memory_limit=positive(limits.get("Memory")),

@@ -79,7 +79,7 @@ class Inspections:
             if kept is None:
                 return None
             container, end = kept.container, self._exits.get(container_id)
-        ended_at = container.finished_at
+        ended_at = container.replica.ended_at
         if container.replica.last_exit or end is None or end.at is None or ended_at is None:
             return container
         if abs(end.at - ended_at) > _SAME_END:
