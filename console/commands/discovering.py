@@ -20,9 +20,9 @@ from console.config.discovery import (
 )
 from console.config.environment import EngineConfig, Environment, HttpConfig
 from console.config.hints import Variables, certificate_names, env_file_variables
-from console.errors import LinkError
+from console.errors import LinkError, UsageError
 from console.links.protocols import AlertsLink, Completed, HostLink
-from console.model.fleet import ComposeOrigin, Fleet
+from console.model.fleet import ComposeOrigin, Fleet, of_projects
 from console.text import clean
 
 LOG = logging.getLogger("cofa.discovery")
@@ -50,16 +50,27 @@ _ENV_FILE: Final = re.compile(
 
 
 def discover_now(
-    opener: Opener, environ: Mapping[str, str], clock: Clock, name: str, address: str = ""
+    opener: Opener,
+    environ: Mapping[str, str],
+    clock: Clock,
+    name: str,
+    address: str = "",
+    project: str = "",
 ) -> Discovery:
     """What the engine at `address` (empty: the current one) runs, as an Environment.
 
-    The engine's address is pinned in it. Raises LinkError where it cannot be read.
+    Of one `project` alone, where one is named. The engine's address is pinned in it. Raises
+    LinkError where it cannot be read, UsageError where it runs no such project.
     """
-    bare = Environment(name, engine=EngineConfig(address), discovered=True)
+    projects = (project,) if project else ()
+    bare = Environment(name, engine=EngineConfig(address), projects=projects, discovered=True)
     engine = opener.engine(bare)
     pinned = replace(bare, engine=engine)
     fleet = opener.open(pinned).fleet.read(Deadline.after(clock, FLEET_SECONDS))
+    there = sorted({service.project for service in fleet.services if service.project})
+    if project and project not in there:
+        words = ", ".join(there) or "none"
+        raise UsageError(f"--project {clean(project)} runs nothing there; what does: {words}")
     return _discovery(pinned, fleet, opener, clock, _engine_why(address, environ))
 
 
@@ -85,11 +96,20 @@ def rediscover(
 def _discovery(
     environment: Environment, fleet: Fleet, opener: Opener, clock: Clock, why: str
 ) -> Discovery:
+    fleet = of_projects(fleet, environment.projects)
     opener.open(environment, fleet)
     host = opener.host(environment)
     read = read_env_files(fleet, host, clock) if host is not None else EnvFiles()
     config = engine_host(environment, environment.engine)
-    seen = Seen(fleet, environment.engine, why, config, read.files, read.doubts)
+    seen = Seen(
+        fleet,
+        environment.engine,
+        why,
+        config,
+        read.files,
+        read.doubts,
+        projects=environment.projects,
+    )
     first = discover(seen, environment.name)
     links = opener.open(_with_usual_ports(first.environment, seen), fleet)
     asked = replace(

@@ -39,6 +39,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         help="unix:///PATH, ssh://[USER@]HOST, tcp://HOST:PORT or context:NAME; "
         "otherwise DOCKER_HOST or Docker's current context",
     )
+    options.add_argument(
+        "--project",
+        metavar="NAME",
+        default="",
+        help="only this Compose project or Swarm stack, where several run",
+    )
     args = options.parse_args(list(argv))
     name = _name(args.env)
     paths = Paths.of(environ)
@@ -46,7 +52,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if path != STDOUT:
         # Before the work, and again by the way the file is opened.
         _refuse_existing(path)
-    found = _discover(name, args.engine, environ, paths)
+    found = _discover(name, args.engine, environ, paths, args.project)
     text = render(found)
     if path == STDOUT:
         sys.stdout.write(text)
@@ -106,13 +112,15 @@ def _name(given: str | None) -> str:
         ) from None
 
 
-def _discover(name: str, engine: str, environ: Mapping[str, str], paths: Paths) -> Discovery:
+def _discover(
+    name: str, engine: str, environ: Mapping[str, str], paths: Paths, project: str
+) -> Discovery:
     from console.commands.discovering import discover_now
     from console.commands.wiring import Opener
 
     clock = SystemClock()
     with closing(Opener(clock, paths, environ)) as opener:
-        return discover_now(opener, environ, clock, name, _engine(engine))
+        return discover_now(opener, environ, clock, name, _engine(engine), project)
 
 
 def _engine(address: str) -> str:

@@ -28,6 +28,7 @@ from console.config.roles import (
     image_name,
     running,
     size,
+    stacks,
     words,
 )
 from console.model.fleet import Fleet, Service
@@ -68,6 +69,8 @@ class Seen:
     """Why some were not read."""
     certificates: Sequence[Variables] = ()
     """The names in the certificates that edges serve, for where no variable has the domain."""
+    projects: Sequence[str] = ()
+    """The only ones that `fleet` is about; none: all."""
     answering: Mapping[int, str] = field(default_factory=dict)
     """Usual ports of the engine's host on which the usual server did answer -> its words."""
 
@@ -77,9 +80,11 @@ def discover(seen: Seen, name: str = "production") -> Discovery:
     work = _Work(seen)
     projects = sorted({service.project for service in seen.fleet.services if service.project})
     work.because("engine", seen.engine_why)
-    work.because("projects", f"all: {', '.join(projects) or 'there is none yet'}")
+    only = "as named on the command line" if seen.projects else ""
+    work.because("projects", only or f"all: {', '.join(projects) or 'there is none yet'}")
     edges = edge_services(seen.fleet)
     backend = work.backend(edges)
+    work.stacks(backend)
     variables = (
         *hints.service_variables(edges),
         *seen.env_files,
@@ -89,6 +94,7 @@ def discover(seen: Seen, name: str = "production") -> Discovery:
     environment = Environment(
         name=name,
         engine=seen.engine,
+        projects=tuple(seen.projects),
         backend=backend.key if backend else "",
         hosts=work.hosts(),
         edges=tuple(front.edge for front in found),
@@ -141,6 +147,17 @@ class _Work:
             why += f"; also possible: {', '.join(rivals)}"
         self.because("backend", why)
         return first
+
+    def stacks(self, backend: Service | None) -> None:
+        found = stacks(self._seen.fleet)
+        others = [service for service in found if backend and service.project != backend.project]
+        if backend and others:
+            names = ", ".join(service.project for service in others)
+            self.doubts.append(
+                f"{names}: a production of its own beside {backend.project}; Prometheus, "
+                "Alertmanager and backups are asked for one only: write each down by "
+                f"`cofa init --project {others[0].project}`"
+            )
 
     def hosts(self) -> tuple[HostConfig, ...]:
         seen = self._seen

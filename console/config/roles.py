@@ -46,9 +46,10 @@ def assign_roles(fleet: Fleet, environment: Environment) -> Fleet:
     fronts = {edge.name for edge in environment.edges}
     likely = None if environment.backend else next(iter(backend_candidates(fleet, ())), None)
     backend = likely.key if likely else environment.backend
+    others = {service.key for service in stacks(fleet)} if environment.discovered else set()
 
     def role(service: Service) -> Role:
-        if backend and backend in (service.key, service.name):
+        if (backend and backend in (service.key, service.name)) or service.key in others:
             return Role.BACKEND
         names = {replica.name for replica in service.replicas}
         if names & edges or {service.name, service.key} & fronts:
@@ -112,6 +113,21 @@ def backend_candidates(fleet: Fleet, edges: Collection[Service]) -> tuple[Servic
     likely = [(score, service) for score, service in scored if score >= 15]
     likely.sort(key=lambda pair: (-pair[0], -size(pair[1]), pair[1].key))
     return tuple(service for _, service in likely)
+
+
+def stacks(fleet: Fleet) -> tuple[Service, ...]:
+    """The backend of each project that is a production of its own, with edges in front."""
+    projects: dict[str, list[Service]] = {}
+    for service in fleet.services:
+        projects.setdefault(service.project, []).append(service)
+    found = []
+    for project, services in sorted(projects.items()):
+        part = replace(fleet, services=tuple(services))
+        edges = edge_services(part)
+        first = next(iter(backend_candidates(part, edges)), None)
+        if project and first and size(first) > 1 and any(web_ports(edge) for edge in edges):
+            found.append(first)
+    return tuple(found)
 
 
 def size(service: Service) -> int:

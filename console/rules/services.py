@@ -202,7 +202,9 @@ def _severity(
         others = any(
             other.healthy
             for other in fleet.services
-            if other.role is service.role and other.key != service.key
+            if other.role is service.role
+            and other.key != service.key
+            and other.project == service.project
         )
         answers = any(replica.running for replica in ill) and _edges_answer(view)
         return Severity.P1 if others or answers else Severity.P0

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from console.errors import Failure
 from console.model.findings import PlaceKind, Severity
+from console.model.fleet import Role
 from console.model.readings import Sight, Source
 from console.present import units
 from console.rules.view import Candidate, View
@@ -22,12 +24,39 @@ def candidates(view: View) -> Iterator[Candidate]:
     for source in view.readings:
         sight = source.sight(view.now)
         if sight is Sight.BLIND and source.failure is not None:
-            groups.setdefault(source.failure.subject, []).append(source)
+            groups.setdefault(_subject(view, source, source.failure), []).append(source)
         elif sight is Sight.STALE and source is not view.readings.usage:
             yield _silent(view, source)
     for sources in groups.values():
         yield _blind(view, sources)
     yield from _queries(view)
+    yield from _several(view)
+
+
+def _several(view: View) -> Iterator[Candidate]:
+    """Beside one production stands another, whose servers nobody asks: not seen, so said."""
+    services = view.fleet.services if view.fleet else ()
+    projects = sorted({service.project for service in services if service.role is Role.BACKEND})
+    if len(projects) < 2:
+        return
+    finding = view.finding(
+        "several-productions",
+        view.engine,
+        Severity.NOTE,
+        f"{' and '.join(projects)} run here: figures, alerts and backups are of one only",
+        (PlaceKind.SOURCE, view.engine),
+        view.engine,
+        evidence=tuple(f"cofa init --project {name} --file {name}.toml" for name in projects),
+    )
+    yield Candidate(finding)
+
+
+def _subject(view: View, source: Source[Any], failure: Failure) -> str:
+    """What fails: Prometheus is one server, however each of its two sources says it."""
+    metrics = view.readings.metrics
+    if source is view.readings.rules and metrics is not None and metrics.failure is not None:
+        return metrics.failure.subject
+    return failure.subject
 
 
 def _queries(view: View) -> Iterator[Candidate]:

@@ -115,6 +115,20 @@ def explained(result: Discovery) -> None:
         assert result.reasons["backend"]
 
 
+def test_two_productions_on_one_engine_are_told_apart() -> None:
+    front = {"ports": ((443, "127.0.0.1", 28443),), "networks": ("orbit_n1",)}
+    core = service("orbit/core", "acme/core:1", 3, check=True, networks=("orbit_n1",))
+    other = (core, service("orbit/gateway", "nginx:1", **front))  # type: ignore[arg-type]
+    both = found(*REFERENCE, *other)
+    (told,) = [doubt for doubt in both.doubts if "cofa init --project" in doubt]
+    assert told.startswith("orbit: a production of its own beside shop")
+    fleet = assign_roles(Fleet("prod-1", "1", (*REFERENCE, *other)), both.environment)
+    backends = [s.key for s in fleet.services if s.role is Role.BACKEND]
+    assert backends == ["shop/backend", "orbit/core"]
+    proxy = service("proxy/traefik", "traefik:3", ports=((443, "0.0.0.0", 443),))
+    assert not [d for d in found(*REFERENCE, proxy).doubts if "--project" in d]
+
+
 REFERENCE = (
     service("shop/backend", "registry/shop/backend:v1.2.3", 3, check=True),
     service(

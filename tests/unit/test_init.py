@@ -62,15 +62,23 @@ SEEN = Seen(FLEET, EngineConfig("unix:///run/docker.sock"), "DOCKER_HOST", HostC
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A user of their own in a directory of their own, and an engine that is discovered."""
 
-    def found(opener: Any, environ: Any, clock: Any, name: str, address: str) -> Any:
+    def found(opener: Any, environ: Any, clock: Any, name: str, address: str, project: str) -> Any:
         engine = EngineConfig(address) if address else SEEN.engine
-        return discover(replace(SEEN, engine=engine), name)
+        projects = (project,) if project else ()
+        return discover(replace(SEEN, engine=engine, projects=projects), name)
 
     monkeypatch.setattr(discovering, "discover_now", found)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     return {"HOME": str(tmp_path / "home")}
+
+
+def test_one_project_of_several(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init.main(["--project", "acme", "--file", "-"], environ) == 0
+    assert 'projects = ["acme"]' in capsys.readouterr().out
 
 
 def test_it_writes_privately_where_cofa_looks(

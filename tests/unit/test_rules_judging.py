@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from console.model.findings import Severity, Word
+from console.model.fleet import State
 from console.model.policy import Policy
 from console.model.readings import Source
 from console.model.signals import Alerts, AlertState, EndpointFigures
@@ -298,3 +299,22 @@ def test_hostile_names_do_not_break_judging(scenes: ModuleType) -> None:
         "[/nope] {x} %s", labels={"instance": "::1", "job": "", "x" * 500: "y" * 500}
     )
     assert scenes.only(scenes.with_alerts(odd)).id == "alert/[/nope] {x} %s"
+
+
+def test_a_frozen_prometheus_is_one_blind_spot(scenes: ModuleType) -> None:
+    metrics = scenes.blinded(scenes.source("prometheus", scenes.metrics()), why="no answer")
+    rules = scenes.blinded(scenes.source("rules", Alerts()), subject="prometheus http://x:9090")
+    found = scenes.only(scenes.readings(metrics=metrics, rules=rules))
+    assert found.blind and "rules" in " ".join(found.evidence)
+
+
+def test_another_production_on_the_engine_is_said(scenes: ModuleType) -> None:
+    core = replace(scenes.three(), key="orbit/core", name="core", project="orbit")
+    seen = scenes.readings(fleet=scenes.source("engine", scenes.fleet(core=core)))
+    found = scenes.only(seen)
+    assert (found.severity, found.rule) == (Severity.NOTE, "several-productions")
+    assert found.summary.startswith("orbit and shop run here")
+    down = [replace(r, state=State.EXITED, service="orbit/core") for r in core.replicas]
+    dead = replace(core, replicas=tuple(down))
+    seen = scenes.readings(fleet=scenes.source("engine", scenes.fleet(core=dead)))
+    assert scenes.findings(seen)[0].severity is Severity.P0, "the shop serves none of its users"
