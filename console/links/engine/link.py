@@ -206,13 +206,18 @@ class EngineLink:
                 return
 
     def _grace(self, replica: str, until: float) -> float:
-        """How long after its end an instance's lines may come: halfway to the next start."""
+        """How long after its end an instance's lines may come: halfway to the next start.
+
+        Not at all where `until` lies within an instance that still runs.
+        """
         services = self._picture.fleet.services if self._picture else ()
         found = (r for service in services for r in service.replicas if r.id == replica)
-        started = next((r.started_at for r in found), None)
-        if started is None or started <= until:
+        one = next(found, None)
+        if one is None or one.started_at is None:
             return _AFTER_AN_END
-        return min(_AFTER_AN_END, (started - until) / 2)
+        if one.started_at <= until:
+            return 0.0 if one.running else _AFTER_AN_END
+        return min(_AFTER_AN_END, (one.started_at - until) / 2)
 
     def _lines(
         self, wire: Wire, source: str, replica: str, params: dict[str, str | int]
