@@ -8,11 +8,11 @@ is always what an edge says of the addresses of replicas that are down.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from console.model.findings import Finding, PlaceKind, Severity
+from console.model.findings import Finding, Place, PlaceKind, Severity
 from console.model.fleet import Fleet, Health, Replica, Role, Service, ServiceKind, State
 from console.present import units
 from console.present.replica import (
@@ -60,12 +60,33 @@ def _of_service(view: View, fleet: Fleet, service: Service) -> Iterator[Candidat
     below = _below(view, fleet, service, own)
     if below is not None:
         yield below
-        yield from own
+        yield from _loops_as_one(service, own)
     else:
-        yield from (_saying_more(service, candidate) for candidate in own)
+        yield from _loops_as_one(service, [_saying_more(service, each) for each in own])
         yield from _unplaced(view, service)
     yield from _mixed(view, fleet, service)
     yield from _update(view, fleet, service)
+
+
+def _loops_as_one(service: Service, own: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Replicas of one service that all restart again and again have one trouble."""
+    loops = [c for c in own if c.finding.rule == of_replicas.RESTARTING]
+    yield from own if len(loops) < 2 else [c for c in own if c not in loops]
+    if len(loops) < 2:
+        return
+    findings = [candidate.finding for candidate in loops]
+    first = min(findings, key=lambda finding: (finding.severity.rank, finding.since))
+    as_one = replace(
+        first,
+        subject=service.key,
+        summary=f"{first.summary}; {len(loops) - 1} more alike",
+        place=Place(PlaceKind.SERVICE, service.key),
+        evidence=tuple(f"{f.subject}: {said}" for f in findings for said in f.evidence),
+    )
+    absorbs = {id_ for candidate in loops for id_ in (candidate.finding.id, *candidate.absorbs)}
+    keys = {key for candidate in loops for key in candidate.keys}
+    kind = Kind.RESTARTS
+    yield Candidate(as_one, kind=kind, keys=tuple(sorted(keys)), absorbs=tuple(sorted(absorbs)))
 
 
 def _unplaced(view: View, service: Service) -> Iterator[Candidate]:
@@ -133,6 +154,7 @@ def _below(
         or c.finding.rule == of_replicas.UNHEALTHY
         or (c.finding.rule == of_replicas.OOM and c.finding.place.key in names)
     ]
+    part += [] if healthy else [f"{of_replicas.RESTARTING}/{service.key}"]
     finding = view.finding(
         BELOW,
         service.key,

@@ -114,6 +114,21 @@ def test_a_crash_loop_says_more_than_the_missing_replica(scenes: ModuleType) -> 
     assert any("2 of 3 healthy" in line for line in found.evidence)
 
 
+def test_replicas_that_loop_alike_are_one_trouble(scenes: ModuleType) -> None:
+    loops = {f"r{i}": scenes.exited(f"shop-backend-{i}", restarts=5) for i in (1, 2)}
+    looks = scenes.Judge()
+    one = scenes.three(r1=loops["r1"])
+    assert looks.ids(of_fleet(scenes, backend=one)) == ["replica-restarting/shop-backend-1"]
+    seen = of_fleet(scenes, backend=scenes.three(**loops))
+    assert looks.ids(seen, after=2) == ["replica-restarting/shop/backend"]
+    found = scenes.only(seen)
+    assert found.summary.endswith("restarted 5x in 30 min, limit 3; 1 more alike")
+    assert any(line.startswith("shop-backend-2: ") for line in found.evidence)
+    every = {f"r{i}": scenes.exited(f"shop-backend-{i}", restarts=5) for i in (1, 2, 3)}
+    dead = of_fleet(scenes, backend=scenes.three(**every))
+    assert scenes.only(dead).id == "service-below-declared/shop/backend"
+
+
 def test_a_loop_takes_the_place_of_its_services_finding_at_once(scenes: ModuleType) -> None:
     looks = scenes.Judge()
     down = scenes.exited(restarts=2)
