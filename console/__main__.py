@@ -4,6 +4,7 @@ Nothing else is imported here, so that a command pays only for what it uses.
 """
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -89,10 +90,15 @@ def _flushed(code: int) -> int:
 
 
 def _open_streams() -> None:
-    """Stand in for the standard streams that the caller closed: what is said goes nowhere."""
+    """Stand in for the standard streams that the caller closed: what is said goes nowhere.
+
+    What the locale cannot write becomes a question mark, and no crash.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (it stays open)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:

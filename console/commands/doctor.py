@@ -262,4 +262,4 @@ class _Printer:
             "ok": self.code == 0,
             "checks": [present.to_json(check) for check in self._checks],
         }
-        print(json.dumps(whole, indent=2, ensure_ascii=False), flush=True)
+        print(json.dumps(whole, indent=2), flush=True)

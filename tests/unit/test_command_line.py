@@ -10,7 +10,9 @@ import pytest
 from console.paths import Paths, home_of
 
 
-def cofa(home: Path, *arguments: bytes | str, redirect: str = "") -> tuple[int, str]:
+def cofa(
+    home: Path, *arguments: bytes | str, redirect: str = "", **environ: str
+) -> tuple[int, str]:
     """Exit code and standard error of one command, in a shell that redirects as told."""
     done = subprocess.run(
         ["sh", "-c", f'"$@" {redirect}', "sh", sys.executable, "-m", "console", *arguments],
@@ -18,6 +20,7 @@ def cofa(home: Path, *arguments: bytes | str, redirect: str = "") -> tuple[int, 
             "HOME": str(home),
             "PATH": os.environ["PATH"],
             "DOCKER_HOST": f"unix://{home}/no.sock",
+            **environ,
         },
         cwd=home,
         stdin=subprocess.DEVNULL,
@@ -56,6 +59,14 @@ def test_a_full_disk_behind_the_output_is_no_defect(tmp_path: Path, arguments: l
 def test_a_reader_that_has_gone_is_no_defect(tmp_path: Path, arguments: list[str]) -> None:
     _, said = cofa(tmp_path, *arguments, redirect="| :")
     assert said == ""
+
+
+@pytest.mark.parametrize("arguments", [["glance"], ["doctor"], ["doctor", "--json"]])
+def test_a_locale_without_the_characters_is_no_defect(tmp_path: Path, arguments: list[str]) -> None:
+    home = tmp_path / "höhle漢字"
+    home.mkdir()
+    code, said = cofa(home, *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (code, said) == (3 if arguments == ["glance"] else 1, "")
 
 
 def test_a_path_that_is_no_utf8_is_a_path(tmp_path: Path) -> None:
