@@ -248,7 +248,8 @@ def _compared(previous: History, fleet: Fleet, now: float) -> Iterator[Change]:
                 yield from _of_replica(replica, before, now, one_shot=service.one_shot)
     for key, gone in previous.services.items():
         if fleet.service(key) is None and gone.replicas:
-            text = f"{key.rpartition('/')[2]} removed, {units.plural(gone.replicas, 'replica')}"
+            name = key.partition("/")[2] or key
+            text = f"{name} removed, {units.plural(gone.replicas, 'replica')}"
             yield Change(now, ChangeKind.SCALE, key, text, _OUTSIDE)
 
 

@@ -270,3 +270,11 @@ def test_a_service_without_any_container_is_missing(scenes: ModuleType) -> None:
         )
         is None
     )
+
+
+def test_a_removed_service_keeps_its_whole_name(scenes: ModuleType) -> None:
+    odd = replace(scenes.service("extra"), key="shop/[/nope]", name="[/nope]")
+    history = scenes.history(
+        [(scenes.fleet(extra=odd), scenes.NOW - 20), (scenes.fleet(), scenes.NOW)]
+    )
+    assert texts(history)[0] == "[/nope] removed, 1 replica"
