@@ -53,7 +53,8 @@ def start_log(paths: Paths, *, debug: bool) -> Path | None:
     """Log to a rotating file; gives its path, or None where it cannot be written.
 
     Libraries are heard from warnings on, with `debug` from their info on; cofa itself
-    from info on, with `debug` entirely.
+    from info on, with `debug` entirely. paramiko calls an error what a port that nobody
+    listens on answers to each look: what matters of it becomes a Reading's failure.
     """
     path = paths.state / "log" / "cofa.log"
     root = logging.getLogger()
@@ -75,6 +76,7 @@ def start_log(paths: Paths, *, debug: bool) -> Path | None:
     handler.setFormatter(form)
     root.addHandler(handler)
     root.setLevel(logging.INFO if debug else logging.WARNING)
+    logging.getLogger("paramiko").setLevel(logging.INFO if debug else logging.CRITICAL)
     logging.getLogger("cofa").setLevel(logging.DEBUG if debug else logging.INFO)
     return path
 

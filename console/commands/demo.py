@@ -10,7 +10,6 @@ from typing import Final
 from console.clock import Clock, SystemClock
 from console.commands.arguments import Parser
 from console.commands.showing import show
-from console.diagnostics import start_log
 from console.errors import UsageError
 from console.paths import Paths
 from console.rehearsal.environment import NAME, world_path
@@ -37,7 +36,6 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if args.inject is not None:
         print(inject(path, args.inject, clock))
         return 0
-    start_log(paths, debug=args.debug)
     with closing(Pulse(path)) as pulse:
         begin(path, args, pulse, clock)
         from console.commands.seeing import open_session

@@ -54,6 +54,14 @@ def test_the_log_is_private_and_redacted(paths: Paths, root_log: logging.Logger)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_refused_tunnel_fills_no_log(paths: Paths, root_log: logging.Logger, debug: bool) -> None:
+    path = start_log(paths, debug=debug)
+    assert path is not None
+    logging.getLogger("paramiko.transport").error("Secsh channel 14 open FAILED")
+    assert path.exists() == debug
+
+
 def test_a_crash_file_has_versions_and_frames_but_no_locals(paths: Paths) -> None:
     def broken() -> None:
         password = "hunter2"
