@@ -64,6 +64,8 @@ class Finding:
     """It says that something cannot be seen; raises no severity by itself."""
     stale_since: float | None = None
     """Its source has been blind since then: what is said was true before."""
+    over: bool = False
+    """Its trouble was gone at the last look: it stays for its clear delay."""
 
     @property
     def id(self) -> str:

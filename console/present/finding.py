@@ -41,7 +41,9 @@ def answer(finding: Finding) -> str:
 
 
 def summary(finding: Finding, now: float) -> str:
-    """Its line; what was true before its source went blind says so."""
+    """Its line; what was true before, or before its source went blind, says so."""
+    if finding.over and finding.stale_since is None:
+        return f"just over: {finding.summary}"
     if finding.stale_since is None or finding.blind:
         return finding.summary
     return f"stale {units.age(now - finding.stale_since)}: {finding.summary}"

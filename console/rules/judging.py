@@ -131,7 +131,7 @@ def _past(view: View, old: Remembered) -> Candidate | None:
         since = finding.stale_since or max(failing or old.last_seen, old.last_seen)
         finding = replace(finding, stale_since=since)
     else:
-        finding = replace(finding, stale_since=None)
+        finding = replace(finding, stale_since=None, over=True)
     kind = Kind(old.kind) if old.kind in set(Kind) else None
     return Candidate(finding, kind=kind, keys=old.keys, needs=old.needs, past=True)
 

@@ -12,6 +12,7 @@ from console.model.fleet import State
 from console.model.policy import Policy
 from console.model.readings import Source
 from console.model.signals import Alerts, AlertState, EndpointFigures
+from console.present.finding import summary
 from console.rules import Memory, judge
 from console.rules.joining import kinds_of
 from console.rules.view import Kind
@@ -318,3 +319,15 @@ def test_another_production_on_the_engine_is_said(scenes: ModuleType) -> None:
     dead = replace(core, replicas=tuple(down))
     seen = scenes.readings(fleet=scenes.source("engine", scenes.fleet(core=dead)))
     assert scenes.findings(seen)[0].severity is Severity.P0, "the shop serves none of its users"
+
+
+def test_what_only_lingers_says_that_it_is_over(scenes: ModuleType) -> None:
+    looks = scenes.Judge()
+    down = scenes.readings(
+        fleet=scenes.source("engine", scenes.fleet(backend=scenes.three(r2=scenes.exited())))
+    )
+    assert not looks.look(down)[0].over
+    well = scenes.readings(fleet=scenes.source("engine", scenes.fleet()))
+    lingering = looks.look(well, after=5)[0]
+    assert lingering.over and summary(lingering, scenes.NOW).startswith("just over: backend 2 of")
+    assert not looks.look(down, after=5)[0].over
