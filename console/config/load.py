@@ -60,8 +60,8 @@ def choose(config: Config, name: str | None) -> Environment:
     if chosen is None:
         known = ", ".join(sorted(config.environments))
         guess = nearest(name or "", config.environments)
-        hint = f"; did you mean {guess}?" if guess else ""
-        raise UsageError(f"no environment is called {given(name)}{hint} There are: {known}")
+        hint = f"did you mean {guess}? " if guess else ""
+        raise UsageError(f"no environment is called {given(name)}; {hint}there are: {known}")
     return chosen
 
 

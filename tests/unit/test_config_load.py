@@ -497,8 +497,10 @@ def test_choosing_an_environment(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, text))
     assert choose(config, None).name == "a1"
     assert choose(config, "staging").name == "staging"
-    with pytest.raises(UsageError, match="did you mean staging"):
+    with pytest.raises(UsageError, match=r"; did you mean staging\? there are: a1, staging$"):
         choose(config, "stagin")
+    with pytest.raises(UsageError, match=r'"nope"; there are: a1, staging$'):
+        choose(config, "nope")
 
 
 def test_the_root_of_the_file_has_three_keys() -> None:

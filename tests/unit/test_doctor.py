@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from console.__main__ import run
@@ -47,6 +48,7 @@ from console.present import doctor as present
 from console.present.doctor import Check, Mark, Missing
 
 NOW = 1_700_000_000.0
+SCHEMA = Path(__file__).parents[2] / "docs" / "json" / "doctor.schema.json"
 REFUSED = LinkError(FailureKind.UNREACHABLE, "prometheus http://x", "refused", "start it")
 
 
@@ -427,6 +429,9 @@ def test_json(
     engine = next(check for check in whole["checks"] if check["name"] == "engine")
     assert engine["state"] == "fail"
     assert engine["missing"] == [{"what": None, "remedy": "start it"}]
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(whole)
 
 
 def test_a_wrong_file_is_told_in_full(
