@@ -218,6 +218,15 @@ def test_a_long_directory_is_replaced_by_a_short_one(tmp_path, monkeypatch):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
+def test_a_home_that_cannot_be_written_is_no_hindrance(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no directory can be made in this")
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setattr(tunnels.tempfile, "gettempdir", lambda: short)
+        directory = tunnel_directory(paths(tmp_path / "home" / "run"), "host:x")
+        assert directory.parent == Path(short)
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
 def test_a_symbolic_link_in_its_place_is_refused(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "real")

@@ -49,16 +49,20 @@ class Remote(Protocol):
 def tunnel_directory(paths: Paths, subject: str) -> Path:
     """The directory for sockets: 0700, and short enough for a socket's path.
 
+    Where the home is too deep or cannot be written, it lies among the temporary files.
     Raises LinkError (DENIED) where no such directory can be had.
     """
     name_length = 12 + len(_SUFFIX)
-    runtime = paths.runtime
-    if len(os.fsencode(runtime)) + 1 + name_length > LONGEST_PATH:
-        runtime = Path(tempfile.gettempdir()) / f"cofa-{os.getuid()}"
+    shared = Path(tempfile.gettempdir()) / f"cofa-{os.getuid()}"
     try:
-        if runtime.is_symlink():
-            raise PermissionError(f"{runtime} is a symbolic link")
-        return private_directory(runtime)
+        if len(os.fsencode(paths.runtime)) + 1 + name_length > LONGEST_PATH:
+            return _own(shared)
+        try:
+            return _own(paths.runtime)
+        except OSError:
+            if os.path.lexists(paths.runtime):
+                raise
+            return _own(shared)
     except OSError as error:
         raise LinkError(
             FailureKind.DENIED,
@@ -66,6 +70,13 @@ def tunnel_directory(paths: Paths, subject: str) -> Path:
             f"no private directory for the sockets of tunnels: {error}",
             "set XDG_RUNTIME_DIR to a directory of your own, mode 0700",
         ) from None
+
+
+def _own(directory: Path) -> Path:
+    """`directory`, made if need be. Raises OSError where it is not ours alone."""
+    if directory.is_symlink():
+        raise PermissionError(f"{directory} is a symbolic link")
+    return private_directory(directory)
 
 
 def remove_stale(directory: Path) -> None:
