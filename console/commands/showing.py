@@ -16,6 +16,7 @@ from console.watch.remembered import last_snapshot
 
 if TYPE_CHECKING:
     from console.commands.seeing import Session
+    from screens.options import Options
 
 CLOSING: Final = 2.0
 """Seconds that a session has for keeping what it knows when the console is left."""
@@ -34,20 +35,11 @@ def show(
     """
     import sys
 
-    from screens.options import Options
     from screens.terminal import terminal_trouble
 
     first = Snapshot(args.env or "rehearsal", 0.0, rehearsal=True) if rehearsal else None
     first = first or _remembered(args, environ)
-    options = Options.of(
-        first.environment,
-        environ,
-        rehearsal=rehearsal,
-        read_only=args.read_only,
-        ascii_only=args.ascii,
-        slow=args.slow,
-        theme=args.theme or "",
-    )
+    options = _options(first.environment, args, environ, rehearsal)
     trouble = terminal_trouble(environ, sys.stdin, sys.stdout, ascii_only=options.ascii)
     if trouble:
         raise UsageError(trouble)
@@ -70,6 +62,22 @@ def show(
         return run_console(late, options, ready=begin)
     finally:
         _close(sessions)
+
+
+def _options(
+    name: str, args: argparse.Namespace, environ: Mapping[str, str], rehearsal: bool
+) -> "Options":
+    from screens.options import Options
+
+    return Options.of(
+        name,
+        environ,
+        rehearsal=rehearsal,
+        read_only=args.read_only,
+        ascii_only=args.ascii,
+        slow=args.slow,
+        theme=args.theme or "",
+    )
 
 
 def _remembered(args: argparse.Namespace, environ: Mapping[str, str]) -> Snapshot:
