@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from console.model.findings import Finding, PlaceKind, Word
 from console.present.columns import cut
-from console.present.finding import FindingColumns, detail
+from console.present.finding import FindingColumns, detail, evidence_lines
 from console.present.glance import change_lines, finding_groups, vital_lines
 from console.present.lines import Line, Segment, line
 from screens import keymap
@@ -19,6 +19,8 @@ from screens.widgets.rows import Rows
 
 CHANGES_LEAST: Final = 3
 CHANGES_MOST: Final = 12
+EVIDENCE_LEAST: Final = 4
+"""Lines: a heading, two of evidence, and a blank one."""
 IN_FLEET: Final = (PlaceKind.REPLICA, PlaceKind.SERVICE)
 
 
@@ -134,9 +136,21 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
         most = max(1, min(CHANGES_MOST, room - 1))
         now = self.cofa.now()
         changes = change_lines(self.snapshot.changes, columns, now=now, most=most)
-        blank: tuple[Line, ...] = ((),) * (room - len(changes))
+        evidence = self._evidence(room - len(changes), columns)
+        blank: tuple[Line, ...] = ((),) * (room - len(changes) - len(evidence))
         places = line(Segment(f" {keymap.places()}", "dim"))
-        self._lower.show((*changes, *vitals, *blank, places))
+        self._lower.show((*changes, *vitals, *evidence, *blank, places))
+
+    def _evidence(self, room: int, columns: int) -> tuple[Line, ...]:
+        """What proves the selected finding, where nothing else needs the lines."""
+        finding = self.selected
+        if finding is None or not finding.evidence:
+            return ()
+        if self.wide or self._opened or room < EVIDENCE_LEAST:
+            return ()
+        head = line(Segment(cut(f" evidence of {finding.id}", columns), "dim"))
+        lines = evidence_lines(finding, columns - 1)
+        return (head, *lines[: room - 2])
 
     def draw_detail(self) -> None:
         """The selected finding in full."""
@@ -160,8 +174,7 @@ class GlanceScreen(ConsoleScreen, inherit_bindings=False):
         """Another finding: its detail, its keys."""
         event.stop()
         self._detail.first = 0
-        self.draw_detail()
-        self.draw_keys()
+        self.draw()
 
     def on_pane_clicked(self, event: Pane.Clicked) -> None:
         """A click selects."""

@@ -64,6 +64,15 @@ class View:
     """Service key -> folded, where the user said so."""
 
 
+MEASURED_ON: Final[Mapping[str, Role]] = {
+    "latency": Role.BACKEND,
+    "errors": Role.BACKEND,
+    "database-connections": Role.DATABASE,
+    "slow-queries": Role.DATABASE,
+}
+"""Rules about a figure: whose figure it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Troubles:
     """The worst live finding of each service and replica."""
@@ -83,6 +92,11 @@ class Troubles:
                 services.setdefault(finding.place.key, finding)
             elif finding.place.kind is PlaceKind.REPLICA:
                 replicas.setdefault(finding.place.key, finding)
+            elif finding.rule in MEASURED_ON and snapshot.fleet is not None:
+                role = MEASURED_ON[finding.rule]
+                for service in snapshot.fleet.services:
+                    if service.role is role:
+                        services.setdefault(service.key, finding)
         return cls(services, replicas)
 
     def worst(self, service: Service) -> Severity | None:

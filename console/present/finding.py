@@ -143,12 +143,20 @@ def detail(
     lines.append(line(cut(since, columns)))
     if told := context(finding, changes):
         lines += [line(text) for text in wrapped(told, columns)]
-    for evidence in finding.evidence:
-        lines += [line(Segment(text, "dim")) for text in _indented(evidence, columns)]
+    lines += evidence_lines(finding, columns)
     lines.append(line(Segment(cut(f"read from {finding.source}", columns), "dim")))
     if answer(finding):
         lines.append(line(cut(f"answered by {answer(finding)}", columns)))
     return tuple(lines)
+
+
+def evidence_lines(finding: Finding, columns: int) -> tuple[Line, ...]:
+    """What proves it: the figures, the calls that gave them, the last words of what died."""
+    return tuple(
+        line(Segment(text, "dim"))
+        for evidence in finding.evidence
+        for text in _indented(evidence, columns)
+    )
 
 
 def _indented(text: str, columns: int) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from console.watch.sources import Heard, SourceSpec, SourceThread, too_late
 LOG = logging.getLogger("cofa.watch")
 ABANDONED_MOST: Final = 2
 """Threads of one source that may hang before it is no longer asked."""
+SLACK: Final = 0.3
+"""Seconds past its deadline in which a link may still say itself what it waited for."""
 GRACE: Final = 2.0
 """Seconds a cancelled read has to return before its thread is abandoned."""
 EVENTS_SETTLE: Final = 0.2
@@ -239,8 +241,9 @@ class LiveWatch:
             if not lane.busy and lane.due <= now and self._wanted(lane):
                 lane.request += 1
                 lane.asked = now
-                lane.deadline = now + lane.spec.deadline
-                lane.thread.ask(lane.spec, lane.request, Deadline(self._clock, lane.deadline))
+                own = Deadline.after(self._clock, lane.spec.deadline)
+                lane.deadline = own.at + SLACK
+                lane.thread.ask(lane.spec, lane.request, own)
             if lane.deadline is not None:
                 wake = min(wake, lane.deadline)
             elif self._wanted(lane):

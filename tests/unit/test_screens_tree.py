@@ -104,3 +104,11 @@ def test_replicas_are_sorted_inside_their_service():
 
 def test_ten_comes_after_nine():
     assert shown((service("api", 11, Role.BACKEND),))[-2:] == ["api-10", "api-11"]
+
+
+def test_a_figure_over_its_limit_is_a_trouble_of_the_service_it_was_measured_on() -> None:
+    slow = replace(about(PlaceKind.METRIC, "p95"), rule="latency")
+    view = View(faults=True)
+    assert shown(FLEET, view) == []
+    assert [row for row in shown(FLEET, view, (slow,)) if "api" in row][:1] == ["-api"]
+    assert not any("web" in row or "db" in row for row in shown(FLEET, view, (slow,)))
