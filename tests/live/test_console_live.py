@@ -62,7 +62,7 @@ def test_a_frozen_prometheus_blinds_itself_alone(
     console: Any, stand: Any, stands: Any, restored: None
 ) -> None:
     with console() as terminal:
-        terminal.wait_for(lambda text: "3 of 3 ok" in text and "db conns  no" not in text, SOON)
+        terminal.wait_for(lambda text: "3 of 3 ok" in text and " /s" in text, SOON)
         with stands.frozen(stand, "prometheus"):
             terminal.wait_for(lambda text: "blind prometheus" in text, SOON)
             assert "3 of 3 ok" in terminal.text() and "2 of 2 ok" in terminal.text()

@@ -81,6 +81,21 @@ def service(link: EngineLink, key: str) -> Service:
     return found
 
 
+def running_by_us(link: EngineLink, key: str) -> set[tuple[str, str]]:
+    # By its slot: while one replaces another, two have it, and their names tell them apart.
+    return {(f"{key}.{r.slot}", r.node) for r in service(link, key).current if r.serving}
+
+
+def running_by_docker(manager: Manager, key: str) -> set[tuple[str, str]]:
+    rows = manager.docker("service", "ps", "--no-trunc", "--format", "{{json .}}", key)
+    tasks = [json.loads(row) for row in rows.splitlines()]
+    return {
+        (task["Name"], task["Node"])
+        for task in tasks
+        if task["CurrentState"].startswith("Running") and task["DesiredState"] == "Running"
+    }
+
+
 def test_the_swarm_as_docker_lists_it(stand: Any, manager: Manager, link: EngineLink) -> None:
     fleet = link.read(soon())
     assert fleet.swarm
@@ -91,15 +106,7 @@ def test_the_swarm_as_docker_lists_it(stand: Any, manager: Manager, link: Engine
     assert backend is not None
     assert (backend.kind, backend.project) == (ServiceKind.SWARM, stand.swarm.stack)
     assert backend.declared == stand.swarm.replicas
-    rows = manager.docker("service", "ps", "--no-trunc", "--format", "{{json .}}", backend.key)
-    tasks = [json.loads(row) for row in rows.splitlines()]
-    running = {
-        (task["Name"], task["Node"])
-        for task in tasks
-        if task["CurrentState"].startswith("Running") and task["DesiredState"] == "Running"
-    }
-    ours = {(r.name, r.node) for r in backend.current if r.state is State.RUNNING}
-    assert ours == running
+    until(lambda: running_by_us(link, backend.key) == running_by_docker(manager, backend.key))
     edge = fleet.service(stand.swarm.edge)
     assert edge is not None and edge.declared == len(stand.swarm.nodes)
 
