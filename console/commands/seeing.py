@@ -3,7 +3,7 @@
 import argparse
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from console.config.environment import Environment
 from console.config.load import choose, load_config
 from console.errors import LinkError, UsageError
 from console.links.s3.starting import Spare
+from console.model.changes import History
 from console.model.fleet import Fleet
 from console.model.snapshot import Snapshot
 from console.paths import Paths
@@ -70,8 +71,10 @@ class Session:
         fresh: bool = False,
         patient: bool = False,
         spare: Spare | None = None,
+        past: Callable[[], History] = History,
     ) -> None:
-        """`environment` None: to be discovered. `files`: what earlier sessions kept.
+        """`environment` None: to be discovered. `files`: what earlier sessions kept; `past`
+        is asked where they kept nothing of what changed.
 
         `fresh`: kept Readings are not used. `patient`: those within their source's pace are
         not read again. `spare`: the process for S3, where it was started beforehand.
@@ -83,6 +86,8 @@ class Session:
         self._discovers = environment is None
         self._files = files
         kept, kept_from = self._files.load()
+        if not kept.history.looked:
+            kept = replace(kept, history=past())
         if environment is None:
             environment = kept_from or Environment("production", discovered=True)
         if fresh or (kept_from is not None and kept_from != environment):
@@ -239,11 +244,21 @@ def rehearsal_session(
 ) -> Session:
     """The session for a rehearsed world; what was kept of another world is not used."""
     from console.rehearsal.environment import world_identity
+    from console.rehearsal.past import past
 
     paths, world = Paths.of(environ), environment.rehearsal
     assert world is not None  # noqa: S101 - says so to the type checker
     place = KeptPlace.of(paths, environment.name, str(world), world_identity(world))
-    return Session(environment, KeptFiles(place), SystemClock(), paths, environ, fresh=fresh)
+    clock = SystemClock()
+    return Session(
+        environment,
+        KeptFiles(place),
+        clock,
+        paths,
+        environ,
+        fresh=fresh,
+        past=lambda: past(environment, clock.wall()),
+    )
 
 
 def see_once(
