@@ -80,8 +80,9 @@ def rediscover(
     opener: Opener,
     clock: Clock,
     environ: Mapping[str, str],
-) -> Environment:
-    """A discovered environment as it is now that its `fleet` is known.
+) -> tuple[Environment, bool]:
+    """A discovered environment as it is now that its `fleet` is known; False where not all
+    of the files that describe it could be read.
 
     Its engine stays as it was written, and what is only down stays in it. Raises LinkError.
     """
@@ -90,7 +91,7 @@ def rediscover(
     why = _engine_why(environment.engine.address, environ)
     found = _discovery(resolved, fleet, opener, clock, why)
     now = carry_over(environment, found.environment, fleet, files_read=found.files_read)
-    return replace(now, engine=environment.engine)
+    return replace(now, engine=environment.engine), found.files_read
 
 
 def _discovery(

@@ -27,6 +27,10 @@ LOG = logging.getLogger("cofa.seeing")
 REHEARSAL: Final = "rehearsal"
 SAVE_EVERY: Final = 60.0
 """Seconds between two times that a session keeps what it knows: a console may be killed."""
+DISCOVER_EVERY: Final = 5.0
+"""Seconds between two discoveries."""
+RETRY_FIRST: Final = 5.0
+RETRY_MOST: Final = 60.0
 ADOPTED_MOST: Final = 5.0
 """Seconds that a watch has to go on with other links; the old ones are closed after that."""
 GLANCE_MOST: Final = 8.0
@@ -97,6 +101,9 @@ class Session:
         self._following = threading.Condition()
         self._closed = False
         self._saved = clock.monotonic()
+        self._discovered_at = float("-inf")
+        self._retry: float | None = None
+        """Seconds after which discovery is tried again, as it could not read everything."""
         known = kept.readings.fleet.value if kept.readings.fleet else None
         links = self._opener.open(environment, known)
         self.watch = LiveWatch(
@@ -158,33 +165,46 @@ class Session:
         """Whenever the fleet's shape changes, find out what is to be read now."""
         while True:
             with self._following:
-                while not self._closed and self._shape == self._adopted and not self._unsaved():
-                    self._following.wait(SAVE_EVERY)
+                while not self._closed and (left := self._until_duty()) > 0:
+                    self._following.wait(left)
                 if self._closed:
                     return
                 fleet, shape = self._fleet, self._shape
-            if self._unsaved():
+            if self._saved + SAVE_EVERY <= self._clock.monotonic():
                 self._save()
-            if shape == self._adopted:
-                continue
-            try:
-                if fleet is not None:
-                    self._adopt(fleet)
-            except LinkError as error:
-                LOG.warning("discovery: %s", error)
-            except Exception:
-                LOG.exception("discovery")
+            if fleet is not None and (shape != self._adopted or self._retry is not None):
+                self._discover(fleet)
             with self._following:
                 self._adopted = shape
 
-    def _unsaved(self) -> bool:
-        return self._clock.monotonic() - self._saved > SAVE_EVERY
+    def _until_duty(self) -> float:
+        """Seconds until there is something to save, to adopt, or to try again."""
+        duties = [self._saved + SAVE_EVERY]
+        if self._shape != self._adopted:
+            # A replica that crashes in a loop changes the shape with each of its starts.
+            duties.append(self._discovered_at + DISCOVER_EVERY)
+        if self._retry is not None:
+            duties.append(self._discovered_at + self._retry)
+        return min(duties) - self._clock.monotonic()
 
-    def _adopt(self, fleet: Fleet) -> None:
+    def _discover(self, fleet: Fleet) -> None:
+        whole = False
+        try:
+            whole = self._adopt(fleet)
+        except LinkError as error:
+            LOG.warning("discovery: %s", error)
+        except Exception:
+            LOG.exception("discovery")
+        self._discovered_at = self._clock.monotonic()
+        self._retry = None if whole else min(RETRY_MOST, 2 * (self._retry or RETRY_FIRST))
+
+    def _adopt(self, fleet: Fleet) -> bool:
+        """Go on with what the fleet means; False where not all of it could be found out."""
+        whole = True
         if self._discovers:
             from console.commands.discovering import rediscover
 
-            self._environment = rediscover(
+            self._environment, whole = rediscover(
                 self._environment, fleet, self._opener, self._clock, self._environ
             )
         links = self._opener.open(self._environment, fleet)
@@ -193,6 +213,7 @@ class Session:
         )
         if adopted.wait(ADOPTED_MOST):
             self._opener.close_unused()
+        return whole
 
 
 def _shape(fleet: Fleet | None) -> object:

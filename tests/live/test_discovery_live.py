@@ -131,10 +131,11 @@ def test_discovering_again_keeps_the_engine_as_it_was_written(
     try:
         first = Environment("production", discovered=True)
         fleet = opener.open(first).fleet.read(_soon(clock))
-        again = rediscover(first, fleet, opener, clock, environ)
+        again, whole = rediscover(first, fleet, opener, clock, environ)
+        assert whole
         assert again.engine == EngineConfig()
         assert again.backend == f"{stand.compose.project}/{stand.compose.backend}"
-        assert rediscover(again, fleet, opener, clock, environ) == replace(again)
+        assert rediscover(again, fleet, opener, clock, environ) == (replace(again), True)
     finally:
         opener.close()
 
