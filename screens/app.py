@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from textual import constants, events
+from textual import events
 from textual.app import App
 from textual.message import Message
 from textual.screen import Screen
@@ -19,8 +17,9 @@ from textual.screen import Screen
 from console.model.findings import Finding
 from console.model.snapshot import Snapshot
 from console.watch import Watch
+from screens.aside import aside
 from screens.base import ConsoleScreen
-from screens.driver import GONE_EXIT, MARKS, TerminalDriver, watch_terminal
+from screens.driver import GONE_EXIT, MARKS, TerminalDriver
 from screens.glance import GlanceScreen
 from screens.look import Look, Painter, load_look, textual_theme
 from screens.options import THEMES, Options
@@ -31,8 +30,6 @@ APPLY_EVERY: Final = 0.25
 APPLY_SLOWLY: Final = 2.0
 AGES_EVERY: Final = 10
 """Ticks of the clock after which ages in the body are written anew."""
-ESCAPE_OVER_SSH: Final = 0.5
-"""Seconds to wait for the rest of an escape sequence over SSH."""
 
 
 class SnapshotArrived(Message):
@@ -362,48 +359,3 @@ class CofaApp(App[int], inherit_bindings=False):
     def get_default_screen(self) -> Screen[Any]:
         """Never seen: the modes bring their own."""
         return GlanceScreen(self.painter)
-
-
-def aside(job: Callable[[], None]) -> None:
-    """Do something on a daemon thread and forget it: it may hang, and q must not."""
-    threading.Thread(target=job, name="aside", daemon=True).start()
-
-
-def run_console(watch: Watch, options: Options, ready: Callable[[], None] = lambda: None) -> int:
-    """Show `watch` until the user leaves; gives the exit code.
-
-    Raises what crashed it, and what `ready` raises, once the terminal is the user's again.
-    `ready` is called on a thread of its own after the first paint: the time to begin to read.
-    The caller makes sure of the terminal (screens.terminal.terminal_trouble) and ends the
-    process afterwards: threads of hung sources are daemons and hold nothing up.
-    """
-    if options.no_color:
-        os.environ["NO_COLOR"] = "1"
-    if options.over_ssh:
-        constants.ESCAPE_DELAY = ESCAPE_OVER_SSH  # type: ignore[misc]
-    # Kitty's protocol sends each key as an escape sequence, which slow links tear apart.
-    constants.DISABLE_KITTY_KEY = True  # type: ignore[misc]
-    # What is made until the first paint stays for good: looking for garbage in it costs 10 ms.
-    gc.disable()
-
-    def painted() -> None:
-        gc.freeze()
-        gc.enable()
-        try:
-            ready()
-        except Exception as error:
-            failed.append(error)
-            app.leave_from_thread()
-
-    failed: list[Exception] = []
-    app = CofaApp(watch, options, painted)
-    stop = watch_terminal(app.leave_from_thread)
-    try:
-        code = app.run(mouse=False)
-    finally:
-        aside(watch.close)
-    stop()
-    for error in (*failed, app.crash):
-        if error is not None:
-            raise error
-    return code if isinstance(code, int) else 0

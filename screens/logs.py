@@ -14,6 +14,7 @@ from console.present.labels import replica_label
 from console.present.lines import Line, Segment, line, plain
 from console.present.units import plural
 from console.watch import LogTail
+from screens.aside import aside
 from screens.base import ConsoleScreen, bindings
 from screens.keymap import Where
 from screens.logbook import KEPT, Entry, Logbook
@@ -249,8 +250,6 @@ class LogsScreen(ConsoleScreen, inherit_bindings=False):
 
     def _let_go(self) -> None:
         """A tail that hangs while it is closed must not hold anything up."""
-        from screens.app import aside
-
         for tail in self._tails:
             aside(partial(_close, tail))
         self._tails = []

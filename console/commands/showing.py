@@ -43,7 +43,7 @@ def show(
     trouble = terminal_trouble(environ, sys.stdin, sys.stdout, ascii_only=options.ascii)
     if trouble:
         raise UsageError(trouble)
-    from screens.app import run_console
+    from screens.running import run_console
 
     late = LateWatch(first)
     sessions: list[Session] = []

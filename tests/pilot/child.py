@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import fakes
 
-from screens.app import run_console
 from screens.options import Options
+from screens.running import run_console
 
 
 @dataclass
