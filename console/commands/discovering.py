@@ -218,6 +218,28 @@ def _certificates(found: Discovery, links: Links, clock: Clock) -> Iterator[Vari
             yield certificate_names(report.name, report.certificate.names)
 
 
+def edge_doubts(found: Discovery, opener: Opener, clock: Clock) -> tuple[str, ...]:
+    """What each edge answers that would be a trouble once it is written down and no guess."""
+    doubts: list[str] = []
+    for edge in opener.open(found.environment).edges:
+        try:
+            report = edge.read(Deadline.after(clock, FILE_SECONDS))
+        except LinkError as error:
+            doubts.append(str(error))
+            continue
+        certificate, health = report.certificate, report.health
+        if certificate is not None and certificate.problem:
+            doubts.append(
+                f"the certificate of edge {report.name} is refused ({certificate.problem}): "
+                "correct its `url`, or name its authority as its `ca`"
+            )
+        if health.status is not None and not health.ok:
+            doubts.append(
+                f"edge {report.name} answers {health.status} for {health.url}: correct `health`"
+            )
+    return tuple(doubts)
+
+
 def _answers(link: AlertsLink | None, clock: Clock) -> bool:
     if link is None:
         return False

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -115,12 +116,14 @@ def _name(given: str | None) -> str:
 def _discover(
     name: str, engine: str, environ: Mapping[str, str], paths: Paths, project: str
 ) -> Discovery:
-    from console.commands.discovering import discover_now
+    from console.commands.discovering import discover_now, edge_doubts
     from console.commands.wiring import Opener
 
     clock = SystemClock()
     with closing(Opener(clock, paths, environ)) as opener:
-        return discover_now(opener, environ, clock, name, _engine(engine), project)
+        found = discover_now(opener, environ, clock, name, _engine(engine), project)
+        doubts = (*found.doubts, *edge_doubts(found, opener, clock))
+        return replace(found, doubts=doubts)
 
 
 def _engine(address: str) -> str:
