@@ -304,7 +304,7 @@ def see_once(
     end = clock.monotonic() + GLANCE_MOST
     try:
         while not session.settled and (left := end - clock.monotonic()) > 0:
-            news.wait(min(left, 0.05))
+            news.wait(min(left, 0.01))
             news.clear()
         if not session.settled:
             session.watch.give_up().wait(1.0)
