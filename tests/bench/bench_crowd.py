@@ -52,7 +52,7 @@ def _read(bench: Any) -> None:
     subprocess.run(docker, check=True, capture_output=True)
     listing = time.monotonic() - begun
     clock = SystemClock()
-    link = EngineLink(EngineConfig(bench.stand.docker.host), None, clock)
+    link = EngineLink(EngineConfig(bench.stand.docker.host), clock=clock)
     begun = time.monotonic()
     fleet = link.read(Deadline.after(clock, 30.0))
     first = time.monotonic() - begun
