@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from console.clock import Clock, Deadline
-from console.config.environment import HttpConfig
+from console.clock import Deadline
 from console.errors import LinkError
 from console.links.http.alerts import annotations_of, bounded, decode, labels_of, moment
 from console.links.http.answer import skew_by_date
-from console.links.http.source import HttpSource, ResolveSecret
-from console.links.protocols import HostLink
+from console.links.http.link import HttpLink
 from console.model.signals import Alert, Alerts, AlertState
 from console.text import clean
 
@@ -17,36 +15,14 @@ if TYPE_CHECKING:
     from console.links.alertmanager.shapes import AlertShape, SilenceShape
     from console.links.http.client import HttpClient
 
-_NAME: Final = "alertmanager"
 _ALL: Final = "active=true&silenced=true&inhibited=true&unprocessed=true"
 
 
-class AlertmanagerLink:
+class AlertmanagerLink(HttpLink):
     """What Alertmanager holds: active, silenced and inhibited alerts (an AlertsLink)."""
 
-    def __init__(
-        self,
-        config: HttpConfig,
-        host: HostLink | None,
-        clock: Clock,
-        resolve_secret: ResolveSecret,
-    ) -> None:
-        self._source = HttpSource(_NAME, config, host, resolve_secret)
-        self._clock = clock
-        self._skew: float | None = None
-
-    @property
-    def name(self) -> str:
-        return _NAME
-
-    def skew(self) -> float | None:
-        return self._skew
-
-    def cancel(self) -> None:
-        self._source.cancel()
-
-    def close(self) -> None:
-        self._source.close()
+    NAME = "alertmanager"
+    SYSTEM = "alertmanager"
 
     def read(self, deadline: Deadline) -> Alerts:
         """The alerts; silences are asked for only where something is silenced."""

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING, Final
 
-from console.clock import Clock, Deadline
-from console.config.environment import HttpConfig
+from console.clock import Deadline
 from console.errors import FailureKind, LinkError
 from console.links.http.alerts import annotations_of, bounded, decode, labels_of, moment, number
 from console.links.http.answer import skew_by_date
-from console.links.http.source import HttpSource, ResolveSecret
-from console.links.protocols import HostLink
+from console.links.http.link import HttpLink
 from console.model.signals import Alert, Alerts, AlertState, Rule
 from console.text import clean
 
@@ -19,32 +17,11 @@ if TYPE_CHECKING:
 _MOST_RULES: Final = 2000
 
 
-class PrometheusAlerts:
+class PrometheusAlerts(HttpLink):
     """What Prometheus's own rules say (an AlertsLink)."""
 
-    def __init__(
-        self,
-        config: HttpConfig,
-        host: HostLink | None,
-        clock: Clock,
-        resolve_secret: ResolveSecret,
-    ) -> None:
-        self._source = HttpSource("prometheus", config, host, resolve_secret)
-        self._clock = clock
-        self._skew: float | None = None
-
-    @property
-    def name(self) -> str:
-        return "rules"
-
-    def skew(self) -> float | None:
-        return self._skew
-
-    def cancel(self) -> None:
-        self._source.cancel()
-
-    def close(self) -> None:
-        self._source.close()
+    NAME = "rules"
+    SYSTEM = "prometheus"
 
     def read(self, deadline: Deadline) -> Alerts:
         """The rules with their alerts; the alerts alone where the rules are not served."""

@@ -14,7 +14,8 @@ from console.config.environment import HttpConfig
 from console.config.queries import DIALECTS, Dialect
 from console.errors import FailureKind, LinkError
 from console.links.http.answer import skew_of
-from console.links.http.source import HttpSource, ResolveSecret
+from console.links.http.link import HttpLink
+from console.links.http.source import ResolveSecret
 from console.links.prometheus import figures as figures
 from console.links.prometheus.asking import Asking, Batch, batches, groups, opening, series_groups
 from console.links.protocols import HostLink
@@ -24,13 +25,15 @@ from console.model.signals import Metrics, Unit
 if TYPE_CHECKING:
     from console.links.prometheus.client import PromClient
 
-_NAME: Final = "prometheus"
 _STEP: Final = 60.0
 _STEPS: Final = 60
 
 
-class PrometheusLink:
+class PrometheusLink(HttpLink):
     """Figures, series, endpoints, replicas, hosts and burn rates (a MetricsLink)."""
+
+    NAME = "prometheus"
+    SYSTEM = "prometheus"
 
     def __init__(
         self,
@@ -44,28 +47,13 @@ class PrometheusLink:
         policy: Policy | None = None,
     ) -> None:
         policy = policy or Policy()
-        self._source = HttpSource(_NAME, config, host, resolve_secret)
-        self._clock = clock
+        super().__init__(config, host, clock, resolve_secret)
         self._overrides = dict(overrides or {})
         self._counters = dict(counters or {})
         self._availability = policy.availability
         self._windows = tuple(
             dict.fromkeys(w for alarm in policy.burn for w in (alarm.short, alarm.long))
         )
-        self._skew: float | None = None
-
-    @property
-    def name(self) -> str:
-        return _NAME
-
-    def skew(self) -> float | None:
-        return self._skew
-
-    def cancel(self) -> None:
-        self._source.cancel()
-
-    def close(self) -> None:
-        self._source.close()
 
     def read(self, deadline: Deadline) -> Metrics:
         """All named queries; what only some of them lack is in `problems`."""
