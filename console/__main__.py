@@ -8,10 +8,11 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 COMMANDS: Final[Mapping[str, str]] = {
     "console": "the console: Glance, Fleet, logs (what `cofa` alone opens)",
@@ -32,8 +33,8 @@ usage: cofa [COMMAND] [OPTIONS]      `cofa COMMAND --help` for the options of on
 USAGE, CRASH, NOT_WRITTEN, INTERRUPTED, NOBODY_READS = 64, 70, 74, 130, 141
 
 
-def main() -> int:
-    """Run one command; gives its exit code."""
+def main() -> NoReturn:
+    """Run one command, and end the process with its exit code."""
     # Looking for garbage in what is only being loaded costs 10 ms; the console turns it on
     # again after its first paint, and everything else ends soon.
     gc.disable()
@@ -41,8 +42,12 @@ def main() -> int:
     trouble = _strangers()
     if trouble:
         print(trouble, file=sys.stderr)
-        return CRASH
-    return run(sys.argv[1:], os.environ)
+    code = CRASH if trouble else run(sys.argv[1:], os.environ)
+    code = code or _flushed(0)
+    with suppress(OSError):
+        sys.stderr.flush()
+    # Taking every loaded client apart would cost 40 ms, and wait for threads that hang.
+    os._exit(code)
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -145,4 +150,4 @@ def _strangers() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

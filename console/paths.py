@@ -1,5 +1,6 @@
 """Where cofa keeps its own files, as the XDG base directory specification says."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Mapping
@@ -37,6 +38,26 @@ class Paths:
             if runtime.is_absolute() and runtime.is_dir()
             else base("XDG_CACHE_HOME", home / ".cache") / "run",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlace:
+    """Which files belong to one environment.
+
+    `origin` tells apart environments of one name, each with files of its own: the
+    configuration's path. What was kept under another `identity` is not used.
+    """
+
+    cache: Path
+    state: Path
+    identity: str = ""
+
+    @classmethod
+    def of(cls, paths: Paths, name: str, origin: str, identity: str = "") -> "KeptPlace":
+        """The files for this environment."""
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
+        tag = f"{safe}-{hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]}.json"
+        return cls(paths.cache / f"readings-{tag}", paths.state / f"memory-{tag}", identity)
 
 
 def home_of(environ: Mapping[str, str]) -> Path:

@@ -80,7 +80,7 @@ def _environment(
     printer: "_Printer",
 ) -> Environment | None:
     """The environment to look at; None where there is no file and nothing to discover."""
-    from console.commands.keeping import place_of
+    from console.commands.places import place_of
     from console.commands.seeing import chosen_environment
     from console.config.load import load_config
 

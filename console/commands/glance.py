@@ -8,15 +8,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from console.commands.arguments import parser
+from console.commands.places import place_of
 from console.errors import UsageError
-from console.model.findings import EXIT_CODES
-from console.model.snapshot import Snapshot
-from console.present.ansi import coloured, rendered, speaks_unicode
-from console.present.glance import glance_lines
-from console.present.report import glance_json
+from console.links.s3.starting import Spare
+
+if TYPE_CHECKING:
+    from console.model.snapshot import Snapshot
 
 REHEARSAL: Final = "rehearsal"
 """The environment that another hand may change at any moment, and that is read at once."""
@@ -31,22 +31,28 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     snapshot = look(args, environ)
     if sys.stdout is not None:  # a caller may have closed it: the exit code still tells
         say(snapshot, args, environ, sys.stdout)
+    from console.model.findings import EXIT_CODES
+
     return EXIT_CODES[snapshot.verdict.word]
 
 
-def look(args: argparse.Namespace, environ: Mapping[str, str]) -> Snapshot:
+def look(args: argparse.Namespace, environ: Mapping[str, str]) -> "Snapshot":
     """What is known: kept a moment ago, or read now."""
-    from console.commands.keeping import Recent, recent
-    from console.links.s3.starting import Spare
-
-    nothing = args.fresh or args.env == REHEARSAL
-    known = Recent(None, backups_due=args.fresh) if nothing else recent(args, environ, time.time())
-    if known.snapshot is not None:
-        return known.snapshot
     spare = Spare()
-    if known.backups_due:
-        spare.prepare()  # boto3 loads there while everything else loads here
     try:
+        if args.env != REHEARSAL:
+            place, config = place_of(args, environ)
+            nothing = args.fresh or not place.cache.exists()
+            if nothing:
+                spare.prepare()  # boto3 loads there while everything else loads here
+            else:
+                from console.commands.keeping import recent
+
+                known = recent(place, config, time.time())
+                if known.snapshot is not None:
+                    return known.snapshot
+                if known.backups_due:
+                    spare.prepare()
         from console.commands.seeing import see_once
 
         return see_once(args, environ, fresh=args.fresh, spare=spare)
@@ -67,7 +73,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def say(
-    snapshot: Snapshot, args: argparse.Namespace, environ: Mapping[str, str], out: TextIO
+    snapshot: "Snapshot", args: argparse.Namespace, environ: Mapping[str, str], out: TextIO
 ) -> None:
     """Write the snapshot to `out`. A reader that has gone is no error: the exit code stands."""
     text = _json(snapshot) if args.json else _screenful(snapshot, args, environ, out)
@@ -81,14 +87,19 @@ def say(
             os.close(null)
 
 
-def _json(snapshot: Snapshot) -> str:
+def _json(snapshot: "Snapshot") -> str:
+    from console.present.report import glance_json
+
     # ASCII, so that no reader's locale can spoil it.
     return json.dumps(glance_json(snapshot), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _screenful(
-    snapshot: Snapshot, args: argparse.Namespace, environ: Mapping[str, str], out: TextIO
+    snapshot: "Snapshot", args: argparse.Namespace, environ: Mapping[str, str], out: TextIO
 ) -> str:
+    from console.present.ansi import coloured, rendered, speaks_unicode
+    from console.present.glance import glance_lines
+
     columns, rows = _size(args.width, environ, out)
     ascii_only = args.ascii or not speaks_unicode(out)
     lines = glance_lines(snapshot, columns, rows, now=snapshot.at, ascii_only=ascii_only)

@@ -1,28 +1,13 @@
-"""What earlier commands kept, told from the command line alone: before anything is loaded."""
+"""What an earlier glance or console kept, and how far a glance can use it."""
 
-import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from console.config.where import find_config
-from console.links.engine.contexts import engine_origin
 from console.model.readings import Source
 from console.model.snapshot import Snapshot
-from console.paths import Paths
-from console.watch.remembered import KeptPlace, kept_snapshot
-
-
-def place_of(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[KeptPlace, Path | None]:
-    """Where the Readings of the environment that `args` name are kept; and its cofa.toml.
-
-    The docker command's engine tells them apart as well, as a cofa.toml need not name one.
-    """
-    path = find_config(args.config, environ, Path.cwd())
-    origin = f"{path.resolve() if path is not None else ''}|{engine_origin(environ)}"
-    name = args.env or ("default" if path is not None else "found")
-    return KeptPlace.of(Paths.of(environ), name, origin), path
+from console.paths import KeptPlace
+from console.watch.remembered import kept_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +20,14 @@ class Recent:
     """Whether S3 will have to be read."""
 
 
-def recent(args: argparse.Namespace, environ: Mapping[str, str], now: float) -> Recent:
-    """What is kept and still good at `now`.
+def recent(place: KeptPlace, config: Path | None, now: float) -> Recent:
+    """What is kept at `place` and still good at `now`.
 
-    A configuration that was written after it makes it worthless.
+    A `config` (cofa.toml) that was written after it makes it worthless.
     """
-    place, path = place_of(args, environ)
     try:
         kept_at = place.cache.stat().st_mtime
-        if path is not None and path.stat().st_mtime > kept_at:
+        if config is not None and config.stat().st_mtime > kept_at:
             return Recent(None, backups_due=True)
     except OSError:
         return Recent(None, backups_due=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from console.clock import Clock, SystemClock
-from console.commands.keeping import place_of
+from console.commands.places import place_of
 from console.commands.wiring import Opener, specs
 from console.config.environment import Environment
 from console.config.load import choose, load_config
@@ -18,10 +18,9 @@ from console.links.s3.starting import Spare
 from console.model.changes import History
 from console.model.fleet import Fleet
 from console.model.snapshot import Snapshot
-from console.paths import Paths
+from console.paths import KeptPlace, Paths
 from console.watch.kept import KeptFiles
 from console.watch.live import LiveWatch
-from console.watch.remembered import KeptPlace
 
 LOG = logging.getLogger("cofa.seeing")
 REHEARSAL: Final = "rehearsal"

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from console.commands.keeping import place_of
+from console.commands.places import place_of
 from console.errors import UsageError
 from console.model.snapshot import Snapshot
 from console.paths import Paths

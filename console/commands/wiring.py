@@ -329,6 +329,7 @@ def specs(
 
     def spec(slot: str, link: Any, **more: Any) -> SourceSpec:
         given = {"name": link.name, "read": link.read, "skew": getattr(link, "skew", _no_skew)}
+        given["load"] = getattr(link, "load", None)
         pace, deadline = PACES[slot], DEADLINES.get(slot, DEADLINE)
         return SourceSpec(slot=slot, link=link, pace=pace, deadline=deadline, **(given | more))
 

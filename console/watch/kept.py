@@ -8,10 +8,10 @@ from console import __version__
 from console.config.environment import Environment
 from console.model.changes import History
 from console.model.snapshot import Readings, Snapshot
-from console.paths import write_private
+from console.paths import KeptPlace, write_private
 from console.rules import Memory
 from console.watch.assembly import Kept
-from console.watch.remembered import FORMAT, KeptPlace, load
+from console.watch.remembered import FORMAT, load
 
 LOG = logging.getLogger("cofa.watch")
 

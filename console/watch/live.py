@@ -84,6 +84,7 @@ class LiveWatch:
         self._subscribers: tuple[Callable[[Snapshot], None], ...] = ()
         self._subscribing = threading.Lock()
         self._closed = threading.Event()
+        self._loading = threading.Lock()
         self._tails: set[FollowedLogs] = set()
         self._looked_at: frozenset[str] = frozenset()
         self._events: tuple[Event, ...] = ()
@@ -219,7 +220,7 @@ class LiveWatch:
         adopted.set()
 
     def _thread(self, spec: SourceSpec) -> SourceThread:
-        return SourceThread(spec.name, self._clock, self._post_heard)
+        return SourceThread(spec.name, self._clock, self._post_heard, self._loading)
 
     def _post_heard(self, heard: Heard) -> None:
         self._inbox.put(lambda: self._hear(heard))

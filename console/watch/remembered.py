@@ -3,9 +3,7 @@
 Loaded before the first paint, so that it imports the model and little else.
 """
 
-import hashlib
 import logging
-import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -14,7 +12,7 @@ from console import __version__
 from console.model.findings import Word
 from console.model.readings import Source
 from console.model.snapshot import Readings, Snapshot
-from console.paths import Paths
+from console.paths import KeptPlace
 
 LOG = logging.getLogger("cofa.watch")
 FORMAT: Final = 1
@@ -31,26 +29,6 @@ class KeptSnapshot:
     cofa: str
     identity: str
     snapshot: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPlace:
-    """Which files belong to one environment.
-
-    `origin` tells apart environments of one name, each with files of its own: the
-    configuration's path. What was kept under another `identity` is not used.
-    """
-
-    cache: Path
-    state: Path
-    identity: str = ""
-
-    @classmethod
-    def of(cls, paths: Paths, name: str, origin: str, identity: str = "") -> "KeptPlace":
-        """The files for this environment."""
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
-        tag = f"{safe}-{hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]}.json"
-        return cls(paths.cache / f"readings-{tag}", paths.state / f"memory-{tag}", identity)
 
 
 def last_snapshot(place: KeptPlace) -> Snapshot | None:

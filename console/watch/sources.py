@@ -30,6 +30,8 @@ class SourceSpec:
     pace: float
     """Seconds between two Readings."""
     deadline: float = DEADLINE
+    load: Callable[[], None] | None = None
+    """Loads the client that a read needs; connects to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,13 @@ class Heard:
 class SourceThread:
     """The thread of one source. It ends when told to, or with the process."""
 
-    def __init__(self, name: str, clock: Clock, post: Callable[[Heard], None]) -> None:
+    def __init__(
+        self, name: str, clock: Clock, post: Callable[[Heard], None], loading: threading.Lock
+    ) -> None:
+        """`loading` is held while a client is loaded: one after the other, in the order in
+        which they are asked, or the interpreter would have the first ready only with the last.
+        """
+        self._loading = loading
         self._clock = clock
         self._post = post
         self._requests: SimpleQueue[tuple[SourceSpec, int, Deadline] | None] = SimpleQueue()
@@ -62,14 +70,19 @@ class SourceThread:
     def _run(self) -> None:
         while (order := self._requests.get()) is not None:
             spec, request, deadline = order
-            reading = read_once(spec, self._clock, deadline)
+            reading = read_once(spec, self._clock, deadline, self._loading)
             self._post(Heard(spec.name, spec.link, request, reading))
 
 
-def read_once(spec: SourceSpec, clock: Clock, deadline: Deadline) -> Reading[Any]:
+def read_once(
+    spec: SourceSpec, clock: Clock, deadline: Deadline, loading: threading.Lock
+) -> Reading[Any]:
     """One Reading of `spec`; never raises: whatever goes wrong is the Reading's failure."""
     at, begun = clock.wall(), clock.monotonic()
     try:
+        if spec.load is not None:
+            with loading:
+                spec.load()
         value = spec.read(deadline)
     except LinkError as error:
         return Reading(at, clock.monotonic() - begun, failure=error.failure)

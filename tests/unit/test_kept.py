@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from console.commands.keeping import place_of, recent
+from console.commands.keeping import recent
+from console.commands.places import place_of
 from console.config.environment import Environment
 from console.model.findings import Word
 from console.model.readings import Sight
 from console.model.snapshot import Snapshot
+from console.paths import KeptPlace
 from console.watch.assembly import Kept
 from console.watch.kept import KeptFiles
 from console.watch.late import LateWatch
-from console.watch.remembered import KeptPlace, last_snapshot
+from console.watch.remembered import last_snapshot
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def kept(scenes: ModuleType, environ: dict[str, str]) -> Snapshot:
 def test_a_glance_takes_what_is_within_the_pace_of_every_source(
     kept: Snapshot, environ: dict[str, str]
 ) -> None:
-    found = recent(ARGS, environ, kept.at + 1.0)
+    found = recent(*place_of(ARGS, environ), kept.at + 1.0)
     assert found.snapshot is not None
     assert found.snapshot.at == kept.at + 1.0
     assert found.snapshot.findings == kept.findings
@@ -62,25 +64,25 @@ def test_one_source_past_its_pace_has_everything_judged_anew(
     kept: Snapshot, environ: dict[str, str]
 ) -> None:
     shortest = min(source.pace for source in kept.readings if source is not kept.readings.usage)
-    found = recent(ARGS, environ, kept.at + shortest + 1.0)
+    found = recent(*place_of(ARGS, environ), kept.at + shortest + 1.0)
     assert found.snapshot is None
     assert not found.backups_due
 
 
 def test_backups_past_their_pace_are_due(kept: Snapshot, environ: dict[str, str]) -> None:
     assert kept.readings.backups is not None
-    assert recent(ARGS, environ, kept.at + kept.readings.backups.pace + 1.0).backups_due
+    assert recent(*place_of(ARGS, environ), kept.at + kept.readings.backups.pace + 1.0).backups_due
 
 
 def test_a_clock_set_back_makes_nothing_recent(kept: Snapshot, environ: dict[str, str]) -> None:
-    assert recent(ARGS, environ, kept.at - 60.0).snapshot is None
+    assert recent(*place_of(ARGS, environ), kept.at - 60.0).snapshot is None
 
 
 def test_what_was_kept_before_the_configuration_changed_is_worthless(
     kept: Snapshot, environ: dict[str, str]
 ) -> None:
     os.utime(environ["COFA_CONFIG"], (kept.at + 1, kept.at + 1))
-    found = recent(ARGS, environ, kept.at + 2.0)
+    found = recent(*place_of(ARGS, environ), kept.at + 2.0)
     assert found.snapshot is None
     assert found.backups_due
 
@@ -91,7 +93,7 @@ def test_a_blind_source_is_asked_again_at_once(
     readings = scenes.readings()
     blind = scenes.snapshot(replace(readings, metrics=scenes.blinded(readings.metrics)))
     keep(place_of(ARGS, environ)[0], blind)
-    assert recent(ARGS, environ, blind.at + 1.0).snapshot is None
+    assert recent(*place_of(ARGS, environ), blind.at + 1.0).snapshot is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":99}', b"\xff\xfe"])

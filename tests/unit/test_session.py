@@ -13,9 +13,8 @@ from console.commands import discovering, seeing
 from console.commands.wiring import Links
 from console.errors import FailureKind, LinkError
 from console.model.fleet import Event, Fleet, Service, ServiceKind
-from console.paths import Paths
+from console.paths import KeptPlace, Paths
 from console.watch.kept import KeptFiles
-from console.watch.remembered import KeptPlace
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:

@@ -72,6 +72,10 @@ class EdgeProbe:
     def name(self) -> str:
         return f"edge:{self._config.name}"
 
+    def load(self) -> None:
+        """Load httpx (35 ms)."""
+        import console.links.http.client  # noqa: F401
+
     def skew(self) -> float | None:
         return self._skew
 

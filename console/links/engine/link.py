@@ -84,6 +84,10 @@ class EngineLink:
         """Name of the source."""
         return "engine"
 
+    def load(self) -> None:
+        """Load docker-py (60 ms)."""
+        import console.links.engine.transport  # noqa: F401
+
     def read(self, deadline: Deadline) -> Fleet:
         """Everything that runs, without usage. Raises LinkError.
 

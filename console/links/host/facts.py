@@ -63,7 +63,7 @@ if [ $# -gt 0 ]; then
   df -P -i -- "$@" 2>/dev/null
 fi
 if [ "$again" = twice ]; then
-  sleep 0.2 2>/dev/null || sleep 1
+  sleep 0.1 2>/dev/null || sleep 1
   part again
   grep -e '^cpu ' /proc/stat
 fi

@@ -33,6 +33,10 @@ class HttpLink:
         """Name of the source."""
         return self.NAME
 
+    def load(self) -> None:
+        """Load httpx (35 ms)."""
+        import console.links.http.client  # noqa: F401
+
     def skew(self) -> float | None:
         """How far its clock was ahead at the last read, in seconds."""
         return self._skew

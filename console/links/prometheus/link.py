@@ -55,6 +55,10 @@ class PrometheusLink(HttpLink):
             dict.fromkeys(w for alarm in policy.burn for w in (alarm.short, alarm.long))
         )
 
+    def load(self) -> None:
+        """Load prometheus-api-client and what it needs (20 ms beside docker-py and httpx)."""
+        import console.links.prometheus.client  # noqa: F401
+
     def read(self, deadline: Deadline) -> Metrics:
         """All named queries; what only some of them lack is in `problems`."""
         with self._source.client(deadline) as http:

@@ -130,6 +130,10 @@ def run(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def main() -> int:
     """Answer the one request on standard input."""
+    # Before the request is there: a child may be started while its parent still loads.
+    import boto3  # noqa: F401
+    import botocore.session  # noqa: F401
+
     request = json.loads(sys.stdin.buffer.read())
     # Not even a parent killed with -9 leaves this process behind.
     signal.alarm(int(request["seconds"]) + 2)
