@@ -1,8 +1,8 @@
 """Where cofa keeps its own files, as the XDG base directory specification says."""
 
-import hashlib
 import os
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class KeptPlace:
     def of(cls, paths: Paths, name: str, origin: str, identity: str = "") -> "KeptPlace":
         """The files for this environment."""
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
-        tag = f"{safe}-{hashlib.sha256(os.fsencode(origin)).hexdigest()[:8]}.json"
+        tag = f"{safe}-{zlib.crc32(os.fsencode(origin)):08x}.json"
         return cls(paths.cache / f"readings-{tag}", paths.state / f"memory-{tag}", identity)
 
 

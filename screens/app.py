@@ -5,7 +5,6 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -14,6 +13,7 @@ from textual.app import App
 from textual.message import Message
 from textual.screen import Screen
 
+import themes
 from console.model.findings import Finding
 from console.model.snapshot import Snapshot
 from console.watch import Watch
@@ -47,7 +47,7 @@ class Done(Message):
 class CofaApp(App[int], inherit_bindings=False):
     """Shows the newest Snapshot on the screen in front, and nothing else."""
 
-    CSS = files("themes").joinpath("console.tcss").read_text("utf-8")
+    CSS = themes.data("console.tcss")
     TITLE = "cofa"
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = None

@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Final
 
 from rich.segment import Segment as Piece
@@ -11,6 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.theme import BUILTIN_THEMES, Theme
 
+import themes
 from console.present.ansi import to_ascii
 from console.present.columns import cut, width
 from console.present.lines import Line, Segment, line
@@ -40,7 +40,7 @@ def load_look(name: str) -> Look:
     """The theme with this name, from the package data. Raises KeyError for an unknown one."""
     if name not in THEMES:
         raise KeyError(name)
-    data = tomllib.loads(files("themes").joinpath(f"{name}.toml").read_text("utf-8"))
+    data = tomllib.loads(themes.data(f"{name}.toml"))
     foreground, background = str(data["foreground"]), str(data["background"])
     colourless = name == "plain"
     base = Style() if colourless else Style.parse(f"{foreground} on {background}")

@@ -66,15 +66,19 @@ def unread(snapshot: Snapshot) -> Snapshot:
 
 def load(path: Path, kind: type[T]) -> T | None:
     """A kept file; one that is missing, damaged or of another shape is as good as none."""
-    import msgspec
-
     try:
         if path.stat().st_size > SIZE_MOST:
             return None
-        return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_decode)
-    except FileNotFoundError:
+        data = path.read_bytes()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            LOG.warning("kept file %s is not used: %s", path.name, type(error).__name__)
         return None
-    except (OSError, msgspec.MsgspecError, ValueError, TypeError) as error:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_decode)
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
         LOG.warning("kept file %s is not used: %s", path.name, type(error).__name__)
         return None
 

@@ -32,7 +32,7 @@ class Paired:
 
 
 def paired(
-    name: str, one: Callable[[], float], other: str, two: Callable[[], float], runs: int = 7
+    name: str, one: Callable[[], float], other: str, two: Callable[[], float], runs: int = 15
 ) -> Paired:
     """Measure both in turn, after one uncounted turn."""
     one()

@@ -3,7 +3,6 @@
 Small, because every command asks it before anything else is loaded.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -26,8 +25,14 @@ def current_context(environ: Mapping[str, str]) -> str:
     if environ.get("DOCKER_CONTEXT"):
         return environ["DOCKER_CONTEXT"]
     try:
-        settings = json.loads((docker_config(environ) / "config.json").read_bytes())
-    except (OSError, ValueError):
+        data = (docker_config(environ) / "config.json").read_bytes()
+    except OSError:
+        return DEFAULT_CONTEXT
+    import json
+
+    try:
+        settings = json.loads(data)
+    except ValueError:
         return DEFAULT_CONTEXT
     return text(section(settings).get("currentContext")) or DEFAULT_CONTEXT
 
