@@ -38,6 +38,8 @@ def main() -> NoReturn:
     # Looking for garbage in what is only being loaded costs 10 ms; the console turns it on
     # again after its first paint, and everything else ends soon.
     gc.disable()
+    # Threads that wait for an answer get their turn sooner beside those that load modules.
+    sys.setswitchinterval(0.001)
     _open_streams()
     trouble = _strangers()
     if trouble:

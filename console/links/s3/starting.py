@@ -11,9 +11,9 @@ from typing import Final
 
 # -I keeps the caller's directory and PYTHONPATH out; the child finds cofa where this is.
 _START: Final = (
-    "import sys; root = sys.argv.pop(1)\n"
+    "import os, sys; root = sys.argv.pop(1)\n"
     "if root not in sys.path: sys.path.insert(0, root)\n"
-    "from console.links.s3.child import main; sys.exit(main())"
+    "from console.links.s3.child import main; os._exit(main())"
 )
 
 
