@@ -69,7 +69,9 @@ async def _draw(picture: Picture, home: Path) -> None:
     async with app.run_test(size=(picture.columns, picture.rows)) as pilot:
         session.start(events=True)
         await _wait(lambda: session.settled, "the rehearsal")
-        await pilot.press(*picture.keys)
+        for key in picture.keys:
+            await pilot.press(key)
+            await pilot.pause(0.3)
         await _wait(lambda: picture.shown in app.export_screenshot(), repr(picture.shown))
         # One more tick, so that what follows the first answer (usage, say) is there as well.
         await pilot.pause(1.5)
